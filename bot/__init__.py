@@ -1,0 +1,1 @@
+"""How it talks: gateway, actions, replies, channels, command line."""

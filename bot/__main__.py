@@ -1,0 +1,5 @@
+"""``python -m bot`` is ``tthc``."""
+
+from bot.cli import main
+
+main()

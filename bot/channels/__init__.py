@@ -1,0 +1,1 @@
+"""Channels: the console and Telegram."""

@@ -1,0 +1,79 @@
+"""``tthc serve``, ``tthc actions``, ``tthc unanswered``, ``tthc doctor``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from bot.cli import say
+from bot.settings import settings
+from knowledge.errors import RefusedError
+from knowledge.release import Releases
+
+
+def serve() -> None:
+    """Run the bot behind the channels whose tokens are set: Rasa, the action server and the gateway, supervised."""
+    from bot.channels.telegram import TelegramChannel
+    from bot.gateway import Gateway
+    from bot.processes import Supervisor
+
+    config = settings()
+    if not config.telegram_token.get_secret_value():
+        raise RefusedError("no channel is set up; put TTHC_TELEGRAM_TOKEN into .env (see docs/vi/van-hanh.md)")
+    Releases(config.home).current()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with Supervisor(config, say):
+            gateway = Gateway(config)
+            forgotten = gateway.service.purge(config.keep_days)
+            say(f"forgot {forgotten} idle users")
+            try:
+                async with TelegramChannel(gateway, config):
+                    print("serving on Telegram; Ctrl-C stops", flush=True)
+                    await stop.wait()
+            finally:
+                await gateway.close()
+
+    asyncio.run(run())
+
+
+def actions() -> None:
+    """Run the action server alone (Rasa calls it; for systemd and containers)."""
+    from bot.actions import serve as serve_actions
+
+    serve_actions(settings())
+
+
+def unanswered(top: Annotated[int, typer.Option(min=1, help="How many.")] = 50) -> None:
+    """Questions that found nothing, most frequent first; personal data is masked."""
+    from bot.service import FILE, Service
+
+    service = Service(settings().home / FILE)
+    for row in service.db.query("select times, question from unanswered order by times desc, last desc limit ?", [top]):
+        print(f"{row['times']:5} {row['question']}")
+
+
+def doctor() -> None:
+    """Check environments, model, release, ports and tokens; say what to do about each problem. Exit code 1 if any."""
+    from bot.doctor import examine
+
+    problems = 0
+    for check in asyncio.run(examine(settings())):
+        print(f"{'ok  ' if check.fine else 'FAIL'} {check.name}: {check.said}")
+        if not check.fine:
+            problems += 1
+            print(f"     → {check.remedy}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (serve, actions, unanswered, doctor):
+        app.command()(command)

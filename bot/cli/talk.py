@@ -1,0 +1,75 @@
+"""``tthc chat``, ``tthc ask``, ``tthc search``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from bot.cli import say
+from bot.settings import settings
+from knowledge.release import Releases
+
+
+def chat(as_json: Annotated[bool, typer.Option("--json", help="JSON lines in and out, for programs.")] = False) -> None:
+    """Talk with the assistant in the terminal, through the same gateway as Telegram; starts what is not running."""
+    from bot.channels.console import conversation, json_lines
+    from bot.gateway import Gateway
+    from bot.processes import Supervisor
+
+    async def run() -> None:
+        async with Supervisor(settings(), say):
+            gateway = Gateway(settings())
+            try:
+                await (json_lines if as_json else conversation)(gateway)
+            finally:
+                await gateway.close()
+
+    Releases(settings().home).current()
+    say("starting (about 20 seconds)…")
+    asyncio.run(run())
+
+
+def ask(question: Annotated[str, typer.Argument(help="The citizen's question, in their words.")]) -> None:
+    """One question, one answer, with the procedure's code: the volunteer's helper script. Needs no running Rasa."""
+    from bot.assistant import Assistant
+    from bot.dialogue import Turn, respond
+    from bot.gateway import clean, harmless
+    from bot.render import plain
+
+    assistant = Assistant.load(Releases(settings().home).current())
+    message = harmless(clean(question))
+    outcome = respond(Turn("find_procedure", message, assistant))
+    print(plain(outcome.reply.text))
+
+
+def search(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a question.")] = False,
+    top: Annotated[int, typer.Option("--top", min=1, max=100, help="Hits a question.")] = 5,
+) -> None:
+    """Search procedures for questions on standard input, one a line."""
+    from index.search import Searcher
+
+    searcher = Searcher(Releases(settings().home).current())
+    for line in sys.stdin:
+        question = line.rstrip("\n")
+        if not question.strip():
+            continue
+        result = searcher.run(question, top)
+        if as_json:
+            hits = [{"code": h.code, "name": h.name, "score": h.score} for h in result.hits[:top]]
+            data = {"query": question, "decision": result.decision, "hits": hits}
+            print(json.dumps(data, ensure_ascii=False), flush=True)
+            continue
+        print(f"{question}  →  {result.decision} ({result.right:.2f})")
+        for hit in result.hits[:top]:
+            print(f"  {hit.score:.3f} {hit.code} {hit.name}  [{hit.matched}]")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (chat, ask, search):
+        app.command()(command)

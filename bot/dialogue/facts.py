@@ -1,0 +1,105 @@
+"""One aspect of a procedure: of the one in hand, unless the message itself names another."""
+
+from __future__ import annotations
+
+from bot import answers
+from bot.dialogue import find
+from bot.dialogue.turn import Turn, today
+from bot.reply import Button, Outcome
+from bot.texts import text
+from index.text import lexicon
+from knowledge.model import Procedure
+
+ASPECT_OF = {
+    "ask_documents": "documents", "ask_fee": "fee", "ask_time_limit": "limit", "ask_where": "where", "ask_who": "who",
+    "ask_steps": "steps", "ask_online": "online", "ask_forms": "forms", "ask_result": "result",
+    "ask_legal_basis": "laws", "ask_processing_status": "status", "show_more": "more", "aspect": "aspect",
+}  # fmt: skip
+INTENT_OF = {aspect: intent for intent, aspect in ASPECT_OF.items()}
+STRONG = 0.5
+"""Probability of being right from which another procedure named in passing takes over from the one in hand."""
+
+
+def handle(turn: Turn) -> Outcome:
+    """Answer the aspect that the intent asks for."""
+    aspect = ASPECT_OF[turn.intent]
+    if aspect == "status":
+        return turn.reply(text("status"), Button.to(text("button_people"), "talk_to_person"))
+    if turn.entities.get("code"):
+        procedure = turn.procedure
+        return tell(turn, procedure, aspect) if procedure else find.handle(turn)
+    current = turn.procedure
+    named = lexicon().without_aspects(turn.text)
+    if not named or aspect == "more":
+        return tell(turn, current, aspect) if current else _which(turn)
+    result = turn.assistant.searcher.run(named if current else turn.text)
+    if current is None:
+        if result.decision != "answer":
+            return find.clarify(turn, result.hits) if result.decision == "clarify" else find.nothing(turn, result)
+        found = turn.assistant.procedure(result.hits[0].code)
+        assert found is not None
+        return tell(turn, found, aspect, new=True)
+    codes = [hit.code for hit in result.hits[:3]]
+    if result.decision == "none" or current.code in codes or (result.decision == "clarify" and result.right < STRONG):
+        return tell(turn, current, aspect)
+    other = turn.assistant.procedure(codes[0])
+    if other is None or result.right < STRONG:
+        return tell(turn, current, aspect)
+    return tell(turn, other, aspect, intro=text("switched", name=answers.title_of(other)), new=True)
+
+
+def _which(turn: Turn) -> Outcome:
+    line, resume = turn.back_to_guide()
+    body = "\n\n".join(x for x in (text("need_procedure"), line) if x)
+    return turn.reply(body, *resume, Button.to(text("button_help"), "help"))
+
+
+def tell(turn: Turn, p: Procedure, aspect: str, *, intro: str = "", new: bool = False) -> Outcome:
+    """The aspect's answer with its source; a procedure that has just come up is named, a guide in progress offered."""
+    whole = aspect == "more" or bool(turn.entities.get("aspect"))
+    if aspect in ("more", "aspect"):
+        aspect = str(turn.entities.get("aspect") or turn.slots.get("last_aspect") or "")
+    body = answer(turn, p, aspect, whole)
+    if not whole:
+        body = f"{answers.heading(p) if new else text('title', name=answers.title_of(p))}\n\n{body}"
+    more = answers.is_cut(body) and not whole
+    if intro:
+        body = f"{intro}\n\n{body}"
+    buttons = find.fact_buttons(p, but=INTENT_OF.get(aspect, ""))[:4]
+    if more:
+        buttons.insert(1, Button.to(text("button_more"), "aspect", code=p.code, aspect=aspect))
+    line, resume = turn.back_to_guide()
+    if line:
+        body = f"{body}\n\n{line}"
+        buttons = [*resume, *buttons[1:]]
+    return turn.reply(
+        body, *buttons[:5], procedure=p, last_aspect=aspect or None, pending={"ask": "resume" if line else "guide"}
+    )
+
+
+def answer(turn: Turn, p: Procedure, aspect: str, whole: bool) -> str:
+    """The text of one aspect; an unknown one gives the whole record."""
+    if whole:
+        return answers.full_text(p, [aspect]).rsplit("\n\n", 1)[0]
+    match aspect:
+        case "documents":
+            return answers.documents(p)
+        case "fee":
+            return answers.fees(p, today=today())
+        case "limit":
+            return answers.limits(p)
+        case "where":
+            return answers.where(p, turn.assistant.contacts, portal=turn.portal_name(p))
+        case "who":
+            return answers.who(p)
+        case "steps":
+            return answers.steps(p)
+        case "online":
+            return answers.online(p, portal=turn.portal_name(p))
+        case "forms":
+            return answers.forms(p)
+        case "result":
+            return answers.results(p)
+        case "laws":
+            return answers.laws(p)
+    return answers.overview(p, today=today())

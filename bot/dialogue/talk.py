@@ -1,0 +1,47 @@
+"""Everything around the procedures: greeting, help, safety, complaints, people, starting over."""
+
+from __future__ import annotations
+
+from bot.dialogue import find
+from bot.dialogue.turn import Turn
+from bot.reply import Button, Outcome
+from bot.texts import text
+
+INTENTS = (
+    "greet", "thanks", "goodbye", "help", "about_bot", "file_for_me", "offer_secret", "complaint", "talk_to_person", "insult",
+    "chitchat", "restart", "forget_me",
+)  # fmt: skip
+CLEARED = ("procedure", "candidates", "pending", "guide", "last_aspect")
+
+
+def handle(turn: Turn) -> Outcome:
+    """The text for the intent; every one offers a next thing."""
+    line, resume = turn.back_to_guide()
+    people = Button.to(text("button_people"), "talk_to_person")
+    assist = Button.to(text("button_help"), "help")
+    hotlines = turn.assistant.contacts.hotlines
+    match turn.intent:
+        case "greet":
+            notice = "" if turn.slots.get("seen") else text("privacy", days=turn.keep_days)
+            body = "\n\n".join(x for x in (text("greet"), notice, line) if x)
+            return turn.reply(body, *resume, assist, people, seen=1.0)
+        case "restart":
+            return turn.reply(text("restart"), assist, people, **dict.fromkeys(CLEARED))
+        case "forget_me":
+            return turn.reply(text("forgotten"), assist, **dict.fromkeys(CLEARED), seen=None)
+        case "talk_to_person":
+            return turn.reply(text("talk_to_person", contacts=turn.assistant.contact_lines()), *resume, assist)
+        case "complaint":
+            portal = hotlines["cong-quoc-gia"]
+            return turn.reply(text("complaint", portal=f"{portal.name}: {portal.number}"), *resume, people)
+        case "offer_secret":
+            vneid = hotlines["vneid"]
+            body = text("offer_secret", vneid=f"{vneid.name}: {vneid.number}")
+            return turn.reply("\n\n".join(x for x in (body, line) if x), *resume, people)
+        case "file_for_me":
+            procedure = turn.procedure
+            buttons = find.fact_buttons(procedure)[:1] if procedure else []
+            return turn.reply("\n\n".join(x for x in (text("file_for_me"), line) if x), *buttons, *resume, people)
+        case "about_bot":
+            return turn.reply(f"{text('about_bot')}\n\n{text('privacy', days=turn.keep_days)}", *resume, assist, people)
+    return turn.reply("\n\n".join(x for x in (text(turn.intent), line) if x), *resume, people)

@@ -1,0 +1,78 @@
+"""One turn of a conversation: the message as understood, the slots, and what the handlers need around them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot import answers
+from bot.assistant import Assistant
+from bot.reply import Button, Outcome, Reply
+from bot.texts import text
+from knowledge.model import Procedure
+
+
+def _ignore(_: str) -> None:
+    return None
+
+
+@dataclass
+class Turn:
+    """``entities``: name → value, from the message or from a tapped button. ``slots``: as Rasa holds them."""
+
+    intent: str
+    text: str
+    assistant: Assistant
+    entities: dict[str, Any] = field(default_factory=dict)
+    slots: dict[str, Any] = field(default_factory=dict)
+    guide: dict[str, str] | None = None
+    """The guide in progress, from the store: code, portal, step."""
+    unanswered: Callable[[str], None] = _ignore
+    """Called with a question that found nothing."""
+    keep_days: int = 60
+    tapped: bool = False
+    missed: bool = False
+
+    @property
+    def misses(self) -> float:
+        """Misunderstandings in a row so far."""
+        return float(self.slots.get("misses") or 0)
+
+    @property
+    def procedure(self) -> Procedure | None:
+        """The procedure in hand: named by the button, else by the slot."""
+        code = self.entities.get("code") or self.slots.get("procedure")
+        return self.assistant.procedure(str(code)) if code else None
+
+    def portal_name(self, procedure: Procedure) -> str:
+        """Where it is filed online, for people."""
+        if not procedure.online:
+            return ""
+        guide = self.assistant.guide(procedure)
+        return f"{guide.portal_name} ({guide.url})" if guide.url else guide.portal_name
+
+    def reply(self, body: str, *buttons: Button, procedure: Procedure | None = None, **slots: Any) -> Outcome:
+        """An outcome; with ``procedure`` it becomes the one in hand and the answer carries its source."""
+        if procedure is not None:
+            body = f"{body}\n\n{answers.source(procedure)}"
+            slots.setdefault("procedure", procedure.code)
+        held = slots.get("procedure", self.slots.get("procedure"))
+        return Outcome(Reply(body, buttons, held, self.intent), slots)
+
+    def back_to_guide(self) -> tuple[str, tuple[Button, ...]]:
+        """A line and a button that offer the guide in progress again; empty when there is none."""
+        held = self.guide
+        procedure = self.assistant.procedure(held.get("code")) if held else None
+        if not held or procedure is None:
+            return "", ()
+        steps = self.assistant.guide(procedure, held.get("portal", "")).steps
+        at = next((i for i, s in enumerate(steps) if s.id == held.get("step")), 0) + 1
+        line = text("guide_back_to", i=at, n=len(steps), name=answers.title_of(procedure))
+        return line, (Button.to(text("button_resume", i=at), "guide_resume"),)
+
+
+def today() -> dt.date:
+    """Today in Vietnam."""
+    return dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).date()

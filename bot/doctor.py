@@ -1,0 +1,85 @@
+"""What ``tthc doctor`` looks at."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+
+from bot.processes import MODEL, answer_of, parts
+from bot.settings import Settings
+from knowledge.errors import RefusedError
+from knowledge.release import Releases, verify
+from knowledge.store import FILE, Catalogue
+
+
+class Check(NamedTuple):
+    """One thing looked at; ``remedy`` says what to do when it is not fine."""
+
+    name: str
+    fine: bool
+    said: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """All checks, in the order in which they are to be mended."""
+    found = [*_environment(settings), *_data(settings)]
+    for part in parts(settings):
+        said = await answer_of(part)
+        if said is None:
+            found.append(Check(f"port {part.port} ({part.name})", True, "free; started by `make chat` or `make run`"))
+        elif part.expected in said:
+            found.append(Check(f"port {part.port} ({part.name})", True, "serving"))
+        else:
+            remedy = f"set TTHC_{part.name.upper()}_PORT to a free port, or stop that program"
+            found.append(Check(f"port {part.port} ({part.name})", False, "taken by something else", remedy))
+    found.append(await _telegram(settings))
+    return found
+
+
+def _environment(settings: Settings) -> Iterator[Check]:
+    python = settings.rasa_python
+    if not python.is_file():
+        yield Check("Rasa environment", False, f"{python} is missing", "run `make setup`")
+        return
+    script = "import importlib.metadata as m; print(m.version('rasa'))"
+    out = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    fine = out.stdout.strip() == "3.6.21"
+    said = f"rasa {out.stdout.strip() or 'not installed'}"
+    yield Check("Rasa environment", fine, said, "delete .venv-rasa and run `make setup`")
+    model = settings.home / MODEL
+    trained = any(model.glob("*.tar.gz"))
+    yield Check("Rasa model", trained, str(model) if trained else f"{model}: none", "run `make setup`")
+
+
+def _data(settings: Settings) -> Iterator[Check]:
+    try:
+        folder = Releases(settings.home).current()
+        manifest = verify(folder)
+        catalogue = Catalogue(folder / FILE)
+        said = f"{manifest.id}: {len(catalogue)} procedures, imported {catalogue.meta['imported']}"
+        yield Check("release", True, said)
+    except RefusedError as error:
+        yield Check("release", False, str(error), "run `make setup`, or `tthc kb rollback` to an earlier one")
+
+
+async def _telegram(settings: Settings) -> Check:
+    token = settings.telegram_token.get_secret_value()
+    if not token:
+        return Check("Telegram", True, "no token; set TTHC_TELEGRAM_TOKEN to serve there")
+    base = settings.telegram_api or "https://api.telegram.org/bot"
+    try:
+        async with httpx.AsyncClient(timeout=10) as http:
+            answer = (await http.get(f"{base}{token}/getMe")).json()
+    except (httpx.HTTPError, ValueError) as error:
+        return Check(
+            "Telegram", False, f"not reached ({type(error).__name__})", "check the network and TTHC_TELEGRAM_API"
+        )
+    if not answer.get("ok"):
+        return Check("Telegram", False, str(answer.get("description")), "take a fresh token from @BotFather into .env")
+    if settings.telegram_webhook_url and not settings.telegram_webhook_secret.get_secret_value():
+        return Check("Telegram", False, "webhook without a secret", "set TTHC_TELEGRAM_WEBHOOK_SECRET")
+    return Check("Telegram", True, f"@{answer['result'].get('username')}")

@@ -1,0 +1,60 @@
+"""Settings: environment variables ``TTHC_*`` or a ``.env`` file in the project's folder."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from knowledge.errors import RefusedError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and what it does. Secrets are never printed or logged."""
+
+    model_config = SettingsConfigDict(env_prefix="TTHC_", env_file=ROOT / ".env", extra="ignore")
+
+    home: Path = Field(ROOT / "var", description="Where all state lives: releases, models, service.db, logs.")
+    rasa_port: int = Field(5005, ge=1, le=65535, description="Port of Rasa on 127.0.0.1.")
+    actions_port: int = Field(5055, ge=1, le=65535, description="Port of the action server on 127.0.0.1.")
+    rasa_python: Path = Field(ROOT / ".venv-rasa" / "bin" / "python", description="Python of the Rasa environment.")
+    rasa_timeout: float = Field(8.0, gt=0, description="Seconds to wait for Rasa before answering from the index.")
+    telegram_token: SecretStr = Field(SecretStr(""), description="Token of the Telegram bot; empty: no Telegram.")
+    telegram_api: str = Field("", description="Base address of the Bot API, for a local server; empty: Telegram's own.")
+    telegram_webhook_url: str = Field("", description="Public https address of the webhook; empty: polling.")
+    telegram_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Secret that Telegram sends with each update."
+    )
+    telegram_webhook_listen: str = Field("127.0.0.1", description="Address that the webhook server listens on.")
+    telegram_webhook_port: int = Field(8443, ge=1, le=65535, description="Port that the webhook server listens on.")
+    secret: SecretStr = Field(
+        SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
+    )
+    messages_per_minute: int = Field(20, ge=1, description="Messages a user may send in a minute.")
+    keep_days: int = Field(60, ge=1, description="Days after which what is held of an idle user is deleted.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def rasa_url(self) -> str:
+        """Address of Rasa."""
+        return f"http://127.0.0.1:{self.rasa_port}"
+
+    @property
+    def actions_url(self) -> str:
+        """Address of the action server."""
+        return f"http://127.0.0.1:{self.actions_port}"
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process. Raises RefusedError naming the variable that does not fit."""
+    try:
+        return Settings()  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TTHC_" + "_".join(str(x) for x in first["loc"]).upper()
+        raise RefusedError(f"setting {name}: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""How it finds: text normalisation, encoder, FAISS, lexical search, fusion and decision."""

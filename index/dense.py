@@ -1,0 +1,55 @@
+"""Dense retriever: every name and phrase is a vector in FAISS; a procedure scores as its best vector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoder import Vectors
+
+FILE = "dense.faiss"
+OWNERS = "owners.npy"
+
+
+class DenseRetriever:
+    """Exact inner-product search over unit vectors, several of them a procedure.
+
+    >>> retriever = DenseRetriever.build(np.eye(3, dtype=np.float32), np.array([0, 0, 1]))
+    >>> scores, rows = retriever.run(np.array([0.0, 0.0, 1.0], np.float32), 2)
+    >>> int(np.argmax(scores)), int(rows[1])
+    (1, 2)
+    """
+
+    def __init__(self, index: faiss.Index, owners: NDArray[np.int32]) -> None:
+        self.index, self.owners = index, owners
+        self.size = int(owners.max()) + 1 if len(owners) else 0
+
+    @classmethod
+    def build(cls, vectors: Vectors, owners: NDArray[np.int32]) -> DenseRetriever:
+        """``vectors`` [n, d] float32, unit length; ``owners`` [n]: the procedure's position for each."""
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        return cls(index, np.asarray(owners, np.int32))
+
+    def save(self, folder: Path) -> None:
+        """Write the index and the owners."""
+        faiss.write_index(self.index, str(folder / FILE))
+        np.save(folder / OWNERS, self.owners)
+
+    @classmethod
+    def load(cls, folder: Path) -> DenseRetriever:
+        """Read what :meth:`save` wrote."""
+        return cls(faiss.read_index(str(folder / FILE)), np.load(folder / OWNERS))
+
+    def run(self, query: Vectors, depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Best cosine of each procedure among the ``depth`` nearest vectors (-1: none is), and that vector's row."""
+        found, rows = self.index.search(query.reshape(1, -1), min(depth, self.index.ntotal))
+        scores = np.full(self.size, -1.0, np.float32)
+        best = np.full(self.size, -1, np.int64)
+        for score, row in zip(found[0][::-1], rows[0][::-1], strict=True):
+            owner = self.owners[row]
+            scores[owner], best[owner] = score, row
+        return scores, best

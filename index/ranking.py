@@ -1,0 +1,99 @@
+"""Fusion and decision, both small logistic models fitted on the tuning questions when the index is built.
+
+The ranker orders candidates by features of (question, procedure); the decision looks at the ranked list and says
+*answer* (the first one), *clarify* (ask which) or *none* (the catalogue does not hold it). Nothing is guessed by hand:
+weights come from the fit, thresholds from out-of-fold predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.preprocessing import StandardScaler
+
+Matrix = NDArray[np.float64]
+Decision = Literal["answer", "clarify", "none"]
+
+CANDIDATE_FEATURES = (
+    "dense", "lexical", "dense_gap", "lexical_gap", "matched_phrase", "has_phrases", "commune", "province", "local",
+    "one_word_share",
+)  # fmt: skip
+LIST_FEATURES = (
+    "first", "second", "margin", "third_margin", "dense", "lexical", "known_share", "rarity", "words", "matched_phrase",
+)  # fmt: skip
+
+LOST_AT_MOST = 0.03
+"""Share of answerable questions that may be called "none" (a requirement, not a guess)."""
+GAIN = {"right": 1.0, "wrong": -1.0, "asked": 0.6, "asked in vain": -0.3}
+"""What an outcome is worth to the person asking, to choose between answering and asking back."""
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A fitted logistic model over standardised features; plain numbers, so that it is stored as JSON."""
+
+    mean: list[float]
+    scale: list[float]
+    weights: list[float]
+    bias: float
+
+    @classmethod
+    def fit(cls, features: Matrix, labels: NDArray[np.int_], strength: float = 1.0) -> Logistic:
+        """Fit on ``features`` [n, k] and 0/1 ``labels`` [n]. Needs both classes."""
+        scaler = StandardScaler().fit(features)
+        model = LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(features), labels)
+        return cls(scaler.mean_.tolist(), scaler.scale_.tolist(), model.coef_[0].tolist(), float(model.intercept_[0]))
+
+    def run(self, features: Matrix) -> Matrix:
+        """Probabilities for ``features`` [n, k]."""
+        z = ((features - np.array(self.mean)) / np.array(self.scale)) @ np.array(self.weights) + self.bias
+        return np.asarray(1 / (1 + np.exp(-z)), np.float64)
+
+
+class Thresholds(NamedTuple):
+    """Below ``none`` nothing fits; at or above ``answer`` the first one is told; between them we ask."""
+
+    none: float
+    answer: float
+
+
+def list_features(
+    scores: Matrix, dense: float, lexical: float, known: tuple[float, float], words: int, matched_phrase: float
+) -> list[float]:
+    """Features of a ranked list: ``scores`` best first (log-odds-free probabilities of the ranker)."""
+    padded = [*scores[:3], 0.0, 0.0, 0.0][:3]
+    return [
+        padded[0], padded[1], padded[0] - padded[1], padded[0] - padded[2], dense, lexical, known[0], known[1],
+        float(np.log1p(words)), matched_phrase,
+    ]  # fmt: skip
+
+
+def choose_thresholds(answerable: Matrix, right: Matrix, has_gold: NDArray[np.bool_], first_is_gold: NDArray[np.bool_],
+                      near_gold: NDArray[np.bool_]) -> Thresholds:  # fmt: skip
+    """Thresholds from out-of-fold probabilities: lose at most 3% of real questions, then maximise :data:`GAIN`."""
+    real = np.sort(answerable[has_gold])
+    none = float(real[int(LOST_AT_MOST * len(real))]) if len(real) else 0.5
+    kept = answerable >= none
+    gain_answer = np.where(first_is_gold, GAIN["right"], GAIN["wrong"])
+    gain_ask = np.where(near_gold, GAIN["asked"], GAIN["asked in vain"])
+    best, best_gain = 0.5, -np.inf
+    for candidate in np.unique(np.round(right[kept], 3)) if kept.any() else []:
+        gain = float(np.where(right >= candidate, gain_answer, gain_ask)[kept].sum())
+        if gain > best_gain:
+            best, best_gain = float(candidate), gain
+    return Thresholds(none, best)
+
+
+def out_of_fold(features: Matrix, labels: NDArray[np.int_], strength: float = 1.0) -> Matrix:
+    """Probabilities for each row by models that have not seen it (5 folds, fixed split)."""
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+
+    folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    return np.asarray(cross_val_predict(model, features, labels, cv=folds, method="predict_proba")[:, 1], np.float64)

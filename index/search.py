@@ -1,0 +1,220 @@
+"""From a question to procedures: both retrievers, fusion, and the decision answer / clarify / none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.dense import DenseRetriever
+from index.encoder import Encoder
+from index.lexical import LexicalRetriever
+from index.ranking import Decision, Logistic, Matrix, Thresholds, list_features
+from index.text import Lexicon, Normal, lexicon
+from knowledge.model import Level, Procedure
+from knowledge.store import FILE as CATALOGUE_FILE
+from knowledge.store import Catalogue
+
+FOLDER = "index"
+ENCODER = "encoder"
+ROWS = "rows.json"
+RANKING = "ranking.json"
+DEPTH = 120
+CANDIDATES = 40
+
+_CODE = re.compile(r"(?<![\d.])(\d\.\d{6})(?!\d)")
+
+
+class Hit(NamedTuple):
+    """A candidate. ``score``: the ranker's probability that it is meant; ``matched``: the text it matched by."""
+
+    code: str
+    name: str
+    score: float
+    matched: str
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Hits best first, and what to do with them. ``answerable`` and ``right`` are calibrated probabilities."""
+
+    query: str
+    decision: Decision
+    hits: list[Hit] = field(default_factory=list)
+    answerable: float = 0.0
+    right: float = 0.0
+
+
+class Candidates(NamedTuple):
+    """Procedures (positions) worth ranking and their features. ``texts``: row of the text each matched by."""
+
+    positions: NDArray[np.int64]
+    features: Matrix
+    texts: NDArray[np.int64]
+    dense: float
+    lexical: float
+    known: tuple[float, float]
+
+
+class Rows:
+    """The searchable texts: one row a name or phrase, and the procedure it belongs to."""
+
+    def __init__(self, texts: list[str], owners: NDArray[np.int32], is_phrase: NDArray[np.bool_]) -> None:
+        self.texts, self.owners, self.is_phrase = texts, owners, is_phrase
+
+    @classmethod
+    def of(cls, procedures: list[Procedure], phrases: dict[str, list[str]]) -> Rows:
+        """Name, lay name and phrases of every procedure."""
+        rows: list[tuple[str, int, bool]] = []
+        for position, procedure in enumerate(procedures):
+            rows.append((procedure.name, position, False))
+            if procedure.short_name and procedure.short_name != procedure.name:
+                rows.append((procedure.short_name, position, True))
+            rows.extend((phrase, position, True) for phrase in phrases.get(procedure.code, ()))
+        texts, owners, flags = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(list(texts), np.array(owners, np.int32), np.array(flags, bool))
+
+
+class Retrieval:
+    """Both retrievers over the same rows, and the features that the ranker sees."""
+
+    def __init__(
+        self,
+        procedures: list[Procedure],
+        rows: Rows,
+        encoder: Encoder,
+        dense: DenseRetriever,
+        lexical: LexicalRetriever,
+    ) -> None:
+        self.encoder, self.rows, self.dense, self.lexical = encoder, rows, dense, lexical
+        counts = np.bincount(rows.owners, weights=rows.is_phrase, minlength=len(procedures))
+        self._fixed = np.array(
+            [
+                [
+                    float(counts[i] > 0), float(Level.COMMUNE in p.levels), float(Level.PROVINCE in p.levels),
+                    float(bool(p.province)),
+                ]
+                for i, p in enumerate(procedures)
+            ]
+        )  # fmt: skip
+
+    def run(self, query: Normal) -> Candidates:
+        """Candidates of both retrievers, at most ``2 * CANDIDATES`` of them."""
+        vector = self.encoder.encode([query.plain], [query.folded])[0]
+        dense, nearest = self.dense.run(vector, DEPTH)
+        lexical = self.lexical.run(query.folded)
+        chosen = np.union1d(_best(dense, CANDIDATES), _best(lexical, CANDIDATES))
+        texts = nearest[chosen]
+        missing = texts < 0
+        if missing.any():  # found by words only: score it by its name
+            firsts = np.searchsorted(self.rows.owners, chosen[missing])
+            texts[missing] = firsts
+            stored = np.stack([self.dense.index.reconstruct(int(i)) for i in firsts])
+            dense[chosen[missing]] = stored @ vector
+        words = set(query.folded.split())
+        shared = [len(words & set(self.rows.texts[i].split())) / max(1, len(words)) for i in texts]
+        d, x = dense[chosen].astype(float), lexical[chosen].astype(float)
+        top_d, top_x = float(d.max(initial=0)), float(x.max(initial=0))
+        features = np.column_stack(
+            [d, x, top_d - d, top_x - x, self.rows.is_phrase[texts], self._fixed[chosen], shared]
+        )  # fmt: skip
+        return Candidates(chosen, features, texts, top_d, top_x, self.lexical.known(query.folded))
+
+
+def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    count = min(count, len(scores))
+    found = np.argpartition(-scores, count - 1)[:count] if count else np.zeros(0, np.int64)
+    return np.asarray(found[scores[found] > 0], np.int64)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The fitted models of one release."""
+
+    ranker: Logistic
+    answerable: Logistic
+    right: Logistic
+    thresholds: Thresholds
+
+    @classmethod
+    def load(cls, path: Path) -> Ranking:
+        """Read ``ranking.json``."""
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        models = {k: Logistic(**data[k]) for k in ("ranker", "answerable", "right")}
+        return cls(**models, thresholds=Thresholds(**data["thresholds"]))
+
+
+class Searcher:
+    """Search over one release folder.
+
+    ``Searcher(folder).run("mất giấy khai sinh giờ xin lại ở đâu").hits[0].code`` is ``"2.000635"``.
+    """
+
+    def __init__(self, release: Path) -> None:
+        self.catalogue = Catalogue(release / CATALOGUE_FILE)
+        folder = release / FOLDER
+        stored: dict[str, Any] = json.loads((folder / ROWS).read_text(encoding="utf-8"))
+        self.codes: list[str] = stored["codes"]
+        self.names: list[str] = stored["names"]
+        self.lexicon: Lexicon = lexicon()
+        owners = np.array(stored["owners"], np.int32)
+        rows = Rows(stored["texts"], owners, np.array(stored["is_phrase"], bool))
+        procedures = list(self.catalogue)
+        self.retrieval = Retrieval(
+            procedures,
+            rows,
+            Encoder(release / ENCODER),
+            DenseRetriever.load(folder),
+            LexicalRetriever.load(folder, owners),
+        )
+        self.ranking = Ranking.load(folder / RANKING)
+        self._position = {code: i for i, code in enumerate(self.codes)}
+
+    def run(self, text: str, top: int = 10) -> SearchResult:
+        """The best ``top`` procedures for ``text`` and the decision. A code in the text is taken at its word."""
+        if found := _CODE.search(text):
+            return self._by_code(text, found[1])
+        query = self.lexicon.normalise(text)
+        if not any(c.isalpha() for c in query.plain):
+            return SearchResult(text, "none")
+        candidates = self.retrieval.run(query)
+        return self._decide(text, query, candidates, top)
+
+    def _by_code(self, text: str, code: str) -> SearchResult:
+        position = self._position.get(code)
+        if position is None:
+            return SearchResult(text, "none")
+        return SearchResult(text, "answer", [Hit(code, self.names[position], 1.0, code)], 1.0, 1.0)
+
+    def _decide(self, text: str, query: Normal, found: Candidates, top: int) -> SearchResult:
+        if not len(found.positions):
+            return SearchResult(text, "none")
+        scores = self.ranking.ranker.run(found.features)
+        order = np.argsort(-scores, kind="stable")[: max(top, 3)]
+        row = list_row(scores[order], query, found, self.retrieval.rows, int(order[0]))
+        answerable = float(self.ranking.answerable.run(row)[0])
+        right = float(self.ranking.right.run(row)[0])
+        limits = self.ranking.thresholds
+        decision: Decision = "none" if answerable < limits.none else "answer" if right >= limits.answer else "clarify"
+        hits = [
+            Hit(self.codes[p], self.names[p], round(float(scores[i]), 4), self.retrieval.rows.texts[found.texts[i]])
+            for i in order[:top]
+            for p in (found.positions[i],)
+        ]
+        return SearchResult(text, decision, hits, answerable, right)
+
+    def run_many(self, texts: list[str], top: int = 10) -> Iterator[SearchResult]:
+        """One result a text."""
+        return (self.run(text, top) for text in texts)
+
+
+def list_row(scores: Matrix, query: Normal, found: Candidates, rows: Rows, first: int) -> Matrix:
+    """The decision's features for a ranked list, shape [1, k]."""
+    phrase = float(rows.is_phrase[found.texts[first]])
+    return np.array([list_features(scores, found.dense, found.lexical, found.known, len(query.plain.split()), phrase)])

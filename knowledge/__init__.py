@@ -1,0 +1,1 @@
+"""What the assistant knows: the catalogue of procedures, phrases, guides and places. No machine learning here."""

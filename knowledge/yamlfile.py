@@ -1,0 +1,70 @@
+"""YAML files that staff edit, read so that every mistake is reported with its file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from knowledge.errors import DataError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice (plain YAML silently keeps the last)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: Path) -> Any:
+    """The file's content as plain Python. Raises DataError with file and line for a file that is not YAML."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return yaml.load(stream, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise DataError(error.problem or "not valid YAML", path, line) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 text (byte {error.start})", path) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from error
+
+
+def locate(path: Path, loc: tuple[int | str, ...]) -> int | None:
+    """Line (from 1) of the node that a pydantic error location points at, or of its nearest parent."""
+    with path.open(encoding="utf-8") as stream:
+        node = yaml.compose(stream, yaml.SafeLoader)
+    if node is None:
+        return None
+    for part in loc:
+        child = None
+        if isinstance(node, yaml.MappingNode):
+            child = next((v for k, v in node.value if k.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = node.value[part]
+        if child is None:
+            break
+        node = child
+    return int(node.start_mark.line) + 1
+
+
+def parse(path: Path, model: type[M], data: Any, at: tuple[int | str, ...] = ()) -> M:
+    """``data`` (found in ``path`` at location ``at``) as a ``model``; DataError names file, line, field and reason."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        loc = at + tuple(first["loc"])
+        field = ".".join(str(x) for x in first["loc"]) or model.__name__
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise DataError(f"{field}: {first['msg']}{more}", path, locate(path, loc)) from error
