@@ -129,10 +129,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(command: list[str], ready: str, env: dict[str, str] | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(
+    command: list[str], ready: str, env: dict[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run ``command`` until ``ready`` occurs in its output; yield it and that line; end it by SIGTERM."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -229,8 +236,10 @@ def parsed(model: Path, texts: list[str]) -> list[dict[str, Any]]:
 def quality(args: argparse.Namespace) -> None:
     """Train and measure pipelines on the held-out examples."""
     data = list(examples(TEST))
-    print("| pipeline | intent accuracy | macro F1 | weighted F1 | without fallback | entity F1 | place F1 | "
-          "parse ms (median) | RSS MB | ready s | training s | model MB |")
+    print(
+        "| pipeline | intent accuracy | macro F1 | weighted F1 | without fallback | entity F1 | place F1 | "
+        "parse ms (median) | RSS MB | ready s | training s | model MB |"
+    )
     print("|---" * 12 + "|")
     with tempfile.TemporaryDirectory() as folder, stand_in() as (actions, _):
         for name in args.pipelines.split(","):
@@ -241,16 +250,22 @@ def quality(args: argparse.Namespace) -> None:
             best = [next(r["name"] for r in f["ranking"] if r["name"] != "nlu_fallback") for f in found]
             bare = sum(gold == b for (_, gold, _), b in zip(data, best, strict=True)) / len(data)
             gold_entities = collections.Counter((i, *e) for i, (_, _, es) in enumerate(data) for e in es)
-            found_entities = collections.Counter((i, e["entity"], e["value"]) for i, f in enumerate(found) for e in f["entities"])
-            places = [collections.Counter({k: v for k, v in c.items() if k[1] == "place"}) for c in (gold_entities, found_entities)]
+            found_entities = collections.Counter(
+                (i, e["entity"], e["value"]) for i, f in enumerate(found) for e in f["entities"]
+            )
+            places = [
+                collections.Counter({k: v for k, v in c.items() if k[1] == "place"})
+                for c in (gold_entities, found_entities)
+            ]
             port, server = rasa_server(model, actions, folder)
             with server as (process, line):
                 asyncio.run(crowd(port, 4, 25))
                 rss, ready = memory(process.pid), re.search(r"in ([\d.]+) s", line).group(1)  # type: ignore[union-attr]
             accuracy, macro, weighted = scores(pairs)
             ms = statistics.median(f["ms"] for f in found)
-            print(f"| {name} | {accuracy:.3f} | {macro:.3f} | {weighted:.3f} | {bare:.3f} | {f1(gold_entities, found_entities):.3f} | "
-                  f"{f1(*places):.3f} | {ms:.2f} | {rss:.0f} | {ready} | {facts['seconds']} | {facts['bytes'] / 1e6:.1f} |", flush=True)
+            numbers = [accuracy, macro, weighted, bare, f1(gold_entities, found_entities), f1(*places)]
+            cells = [name, *(f"{n:.3f}" for n in numbers), f"{ms:.2f}", f"{rss:.0f}", ready, str(facts["seconds"])]
+            print(f"| {' | '.join(cells)} | {facts['bytes'] / 1e6:.1f} |", flush=True)
 
 
 def errors(args: argparse.Namespace) -> None:
@@ -273,8 +288,15 @@ def errors(args: argparse.Namespace) -> None:
 
 
 TEXTS = [
-    "làm khai sinh hết bao nhiêu tiền", "cần giấy tờ gì", "nộp ở đâu vậy bạn", "mất giấy khai sinh giờ xin lại ở đâu",
-    "bao lâu có", "muon lam can cuoc cho con o xa Tuy Phuoc", '/open_procedure{"code": "1.001193"}', "cái thứ hai", "xem đầy đủ",
+    "làm khai sinh hết bao nhiêu tiền",
+    "cần giấy tờ gì",
+    "nộp ở đâu vậy bạn",
+    "mất giấy khai sinh giờ xin lại ở đâu",
+    "bao lâu có",
+    "muon lam can cuoc cho con o xa Tuy Phuoc",
+    '/open_procedure{"code": "1.001193"}',
+    "cái thứ hai",
+    "xem đầy đủ",
 ]
 
 
@@ -285,13 +307,16 @@ async def ask(port: int, sender: str, texts: list[str]) -> list[float]:
     for text in texts:
         body = json.dumps({"sender": sender, "message": text}).encode()
         began = time.perf_counter()
-        writer.write(b"POST /webhooks/rest/webhook HTTP/1.1\r\nHost: rasa\r\nContent-Type: application/json\r\n"
-                     b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(
+            b"POST /webhooks/rest/webhook HTTP/1.1\r\nHost: rasa\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(re.search(rb"(?i)content-length: *(\d+)", head).group(1))  # type: ignore[union-attr]
         answer = json.loads(await reader.readexactly(length))
         taken.append(time.perf_counter() - began)
-        assert answer and answer[0].get("custom"), answer
+        assert answer, answer
+        assert answer[0].get("custom"), answer
     writer.close()
     return taken
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.S)
+_MARK = "**"
 TELEGRAM_LIMIT = 4096
 
 
@@ -30,16 +32,78 @@ def units(text: str) -> int:
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Parts of at most ``limit`` UTF-16 units, cut between paragraphs, else lines, else words; never inside a letter."""
+    """Parts of at most ``limit`` UTF-16 units, cut between paragraphs, else lines or words, never inside a letter."""
     text = unicodedata.normalize("NFC", text).strip()
     parts = []
     while units(text) > limit:
-        head = text[:limit]
-        while units(head) > limit:
-            head = head[:-1]
-        at = next((p for mark in ("\n\n", "\n", " ") if (p := head.rfind(mark)) > limit // 3), len(head))
-        while 0 < at < len(text) and unicodedata.combining(text[at]):
-            at -= 1
+        at = _cut(text, limit)
         parts.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return [*parts, text] if text or not parts else parts
+
+
+def rendered(text: str, limit: int, render: Callable[[str], str]) -> list[str]:
+    """``text`` in parts of at most ``limit`` (64 or more) UTF-16 units each after ``render``, cut as by :func:`split`.
+
+    A bold passage that has to be cut is bold on both sides, so every part stands by itself.
+
+    >>> rendered("**" + "chữ " * 20 + "**", 64, to_html)[1]
+    '<b>chữ chữ chữ chữ chữ chữ chữ</b>'
+    """
+    text = unicodedata.normalize("NFC", text).strip()
+    parts = []
+    while units(render(text)) > limit:
+        size = limit
+        head, rest = _halves(text, _cut(text, size))
+        while units(render(head)) > limit:
+            size = size * 3 // 4
+            head, rest = _halves(text, _cut(text, size))
+        parts.append(render(head))
+        text = rest
+    return [*parts, render(text)] if text or not parts else parts
+
+
+def rows(labels: Sequence[str], short: int = 18, columns: int = 2) -> list[list[int]]:
+    """Positions of buttons in rows: at most ``columns`` short labels in one, a label longer than ``short`` alone.
+
+    >>> rows(["Phí", "Giấy tờ", "Đăng ký khai sinh cho con", "Thôi"])
+    [[0, 1], [2], [3]]
+    """
+    lines: list[list[int]] = []
+    room = 0
+    for position, label in enumerate(labels):
+        if len(label) > short:
+            lines.append([position])
+            room = 0
+        elif room:
+            lines[-1].append(position)
+            room -= 1
+        else:
+            lines.append([position])
+            room = columns - 1
+    return lines
+
+
+def _cut(text: str, limit: int) -> int:
+    """Where to cut ``text`` (longer than ``limit`` or not) so that at most ``limit`` UTF-16 units stand before."""
+    head = text[:limit]
+    while units(head) > limit:
+        head = head[:-1]
+    at = next((p for mark in ("\n\n", "\n", " ") if (p := head.rfind(mark)) > limit // 3), len(head))
+    while 0 < at < len(text) and unicodedata.combining(text[at]):
+        at -= 1
+    return at or len(head)
+
+
+def _halves(text: str, at: int) -> tuple[str, str]:
+    """``text`` cut at ``at``; when that is inside a bold passage, the passage ends there and begins again after."""
+    for bold in _BOLD.finditer(text):
+        begin, end = bold.span()
+        if begin < at < end:
+            if at <= begin + len(_MARK):
+                at = begin or begin + len(_MARK) + 1
+            if begin < at < end - len(_MARK):
+                return text[:at].rstrip() + _MARK, _MARK + text[at:].lstrip()
+            at = at if at <= begin else end
+            break
+    return text[:at].rstrip(), text[at:].lstrip()

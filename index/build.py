@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from index.search import ENCODER, FOLDER, RANKING, ROWS, Retrieval, Rows, list_r
 from index.text import LEXICON, Lexicon, lexicon
 from knowledge.errors import RefusedError
 from knowledge.model import Level, Procedure
+from knowledge.seed import load_phrases, load_seed
 from knowledge.store import FILE as CATALOGUE_FILE
 from knowledge.store import Catalogue
 
@@ -100,24 +102,46 @@ def _encoder(
     retrain: bool,
     progress: Progress,
 ) -> tuple[Path, bool]:
+    """The encoder for these texts: trained on every phrase once, then tuned to the names of this catalogue.
+
+    Both are kept by the digest of what they were made from, so that a new catalogue costs a short tuning only.
+    """
+    seed = {p.code: p.name for p in load_seed()}
+    spoken = load_phrases() | phrases
+    foundation = models / _digest(["foundation", seed, spoken])
+    trained = retrain or not foundation.is_dir()
+    if trained:
+        _keep(train(seed, spoken, words, progress=progress), foundation)
     names = {p.code: p.name for p in procedures}
+    if names.keys() <= seed.keys():
+        return foundation, trained
     near = frozenset(p.code for p in procedures if Level.COMMUNE in p.levels or "Công an" in p.agency)
-    inputs = json.dumps([names, phrases, sorted(near), DIMENSION, SEED], ensure_ascii=False, sort_keys=True).encode()
-    digest = hashlib.sha256(inputs + LEXICON.read_bytes())
-    for name in CODE_FILES:
-        digest.update(Path(__file__).with_name(name).read_bytes())
-    path = models / digest.hexdigest()[:16]
-    if path.is_dir() and not retrain:
-        return path, False
-    model = train(names, phrases, words, common=near, progress=progress)
+    tuned = models / _digest([foundation.name, names, sorted(near)])
+    if retrain or not tuned.is_dir():
+        trained = True
+        rng = random.Random(SEED)  # noqa: S311 - not for secrets
+        sample = {c: rng.sample(ps, min(2, len(ps))) for c, ps in spoken.items() if c in names}
+        start = Encoder(foundation).model
+        _keep(train(names, sample, words, common=near, epochs=3, model=start, progress=progress), tuned)
+    for old in sorted((p for p in models.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)[:-4]:
+        if old not in (foundation, tuned):
+            shutil.rmtree(old)
+    return tuned, trained
+
+
+def _digest(inputs: object) -> str:
+    digest = hashlib.sha256(json.dumps([inputs, DIMENSION, SEED], ensure_ascii=False, sort_keys=True).encode())
+    for path in (LEXICON, *(Path(__file__).with_name(name) for name in CODE_FILES)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _keep(model: Any, path: Path) -> None:
     scratch = path.with_name(path.name + ".part")
     shutil.rmtree(scratch, ignore_errors=True)
     model.save(str(scratch), create_model_card=False)
     shutil.rmtree(path, ignore_errors=True)
     scratch.rename(path)
-    for old in sorted((p for p in models.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)[:-3]:
-        shutil.rmtree(old)
-    return path, True
 
 
 def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, questions: list[Question]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from knowledge.yamlfile import load_yaml, parse
 DIMENSION = 256
 BATCH = 512
 SCALE = 20.0
+RATE = 5e-3
 SEED = 5299
 Vectors = NDArray[np.float32]
 
@@ -46,6 +47,9 @@ def base_model(texts: Sequence[str]) -> Any:
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu")
 
 
+Progress = Callable[[str], None]
+
+
 def train(
     names: Mapping[str, str],
     phrases: Mapping[str, Sequence[str]],
@@ -53,22 +57,26 @@ def train(
     *,
     common: frozenset[str] = frozenset(),
     epochs: int = 4,
-    progress: Callable[[str], None] = lambda _: None,
+    model: Any = None,
+    progress: Progress = lambda _: None,
 ) -> Any:
-    """A trained `SentenceTransformer`; ``names`` and ``phrases`` are keyed by code. Same inputs, same model."""
+    """A trained `SentenceTransformer`; ``names`` and ``phrases`` are keyed by code. Same inputs, same model.
+
+    Codes in ``common`` weigh double by their names. With ``model`` its training goes on instead of starting anew.
+    """
     import torch
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     torch.manual_seed(SEED)
     started = time.monotonic()
-    texts = [lexicon.normalise(t).plain for t in (*names.values(), *(p for ps in phrases.values() for p in ps))]
-    model = base_model(texts)
+    if model is None:
+        model = base_model(
+            [lexicon.normalise(t).plain for t in (*names.values(), *(p for ps in phrases.values() for p in ps))]
+        )
     model[0].embedding.sparse = True
     loss = MultipleNegativesRankingLoss(model, scale=SCALE)
-    optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=5e-3)
-    progress(f"base model of {len(model.tokenizer.get_vocab()):,} tokens after {time.monotonic() - started:.0f} s")
+    optimizer = torch.optim.SparseAdam(list(model.parameters()), lr=RATE)
     noise = Noise(parse(LEXICON, LexiconFile, load_yaml(LEXICON)), SEED)
-    label = torch.arange(BATCH)
     for epoch in range(epochs):
         pairs = epoch_pairs(names, phrases, noise, common)
         total, batches = 0.0, 0
@@ -78,8 +86,8 @@ def train(
                 continue
             queries = model.preprocess([lexicon.normalise(q).plain for q, _ in chosen.values()])
             targets = model.preprocess([lexicon.normalise(t).plain for _, t in chosen.values()])
-            optimizer.param_groups[0]["lr"] = 5e-3 * (1 - (epoch + start / len(pairs)) / epochs) + 1e-5
-            value = loss([queries, targets], label[: len(chosen)])
+            optimizer.param_groups[0]["lr"] = RATE * (1 - (epoch + start / len(pairs)) / epochs) + RATE / 500
+            value = loss([queries, targets], torch.arange(len(chosen)))
             value.backward()
             optimizer.step()  # type: ignore[no-untyped-call]
             optimizer.zero_grad()

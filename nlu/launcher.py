@@ -13,14 +13,16 @@ So, as the *last* step before sending a user's own text (after NFC, after redact
     if text.strip().startswith("/"): it must not be sent
 
 (treat it as a command, or put a character before the slash). Normalise with NFC, never NFKC, after that check.
-A text that starts with ``/`` but names no intent is read as plain text, and Rasa would print it in a warning.
+A text that starts with ``/`` but names no intent is read as plain text.
 Payload keys that are no entity of the domain are dropped; broken JSON gives the intent without entities.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
@@ -53,7 +55,6 @@ def _environment() -> None:
     os.environ.setdefault("SANIC_ACCESS_LOG", "false")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         os.environ.setdefault(name, "1")
-    os.environ.setdefault("PYTHONHASHSEED", "0")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     # Rasa's libraries warn of each other, and some of Rasa's warnings hold what a person wrote. ``validate``
     # shows what concerns our data.
@@ -63,12 +64,21 @@ def _environment() -> None:
 
 
 def _logging() -> None:
+    """Log warnings and errors, but never what a person wrote."""
+    import structlog
     from rasa.utils.common import configure_logging_and_warnings
     from rasa.utils.log_utils import configure_structlog
 
     level = logging.getLevelName(os.environ["LOG_LEVEL"])
     configure_logging_and_warnings(level)
     configure_structlog(level)
+
+    def without_text(_logger: Any, _method: str, event: Dict[str, Any]) -> Dict[str, Any]:
+        return {k: v for k, v in event.items() if k not in {"text", "user_text", "parse_data_text"}}
+
+    steps = structlog.processors  # Rasa's own print the local variables of every frame of an exception
+    chain = [structlog.stdlib.filter_by_level, without_text, steps.add_log_level, structlog.dev.set_exc_info]
+    structlog.configure(processors=[*chain, steps.format_exc_info, steps.JSONRenderer(ensure_ascii=False)])
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
@@ -93,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         patches.apply()
-    except patches.Changed as error:
+    except patches.ChangedError as error:
         print(f"rasa: refused to start: {error}", file=sys.stderr)
         return 1
     from rasa.core.run import serve_application
@@ -111,6 +121,9 @@ def run(args: argparse.Namespace) -> int:
         await agent.parse_message("xin chào")  # the first message is not the one that waits
         print(f"rasa ready in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
 
+    async def stop(_app: Any, _loop: Any) -> None:
+        await patches.close()
+
     serve_application(
         model_path=str(model),
         interface="127.0.0.1",
@@ -118,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         credentials=str(NLU / "credentials.yml"),
         endpoints=AvailableEndpoints.read_endpoints(str(NLU / "endpoints.yml")),
         enable_api=False,
-        server_listeners=[(ready, "after_server_start")],
+        server_listeners=[(ready, "after_server_start"), (stop, "before_server_stop")],
     )
     return 1 if failed else 0
 
@@ -146,10 +159,10 @@ def train(args: argparse.Namespace) -> int:
     """Train into ``--out`` unless the model there was made from the same files."""
     out, config = Path(args.out), Path(args.config or CONFIG)
     mark, model, now = out / f"{MODEL_NAME}.json", out / f"{MODEL_NAME}.tar.gz", fingerprint(config)
-    if not args.force and model.is_file() and mark.is_file():
-        if json.loads(mark.read_text(encoding="utf-8")).get("fingerprint") == now:
-            print(f"rasa: model is up to date: {model}", file=sys.stderr)
-            return 0
+    known = json.loads(mark.read_text(encoding="utf-8")) if model.is_file() and mark.is_file() else {}
+    if not args.force and known.get("fingerprint") == now:
+        print(f"rasa: model is up to date: {model}", file=sys.stderr)
+        return 0
     began = time.monotonic()
     print("rasa: loading", file=sys.stderr, flush=True)
     _logging()
@@ -171,14 +184,15 @@ def train(args: argparse.Namespace) -> int:
 
     GraphNode.__call__ = shown  # type: ignore[method-assign]
     out.mkdir(parents=True, exist_ok=True)
-    result = rasa.model_training.train(
-        domain=str(DOMAIN),
-        config=str(config),
-        training_files=[str(p) for p in DATA] + args.data,
-        output=str(out / "new"),
-        force_training=True,
-        fixed_model_name=MODEL_NAME,
-    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = rasa.model_training.train(
+            domain=str(DOMAIN),
+            config=str(config),
+            training_files=[str(p) for p in DATA] + args.data,
+            output=str(out / "new"),
+            force_training=True,
+            fixed_model_name=MODEL_NAME,
+        )
     if result.code or not result.model:
         print("rasa: training failed", file=sys.stderr)
         return 1
@@ -271,7 +285,10 @@ def parse(args: argparse.Namespace) -> int:
     loop = asyncio.new_event_loop()
     for line in sys.stdin:
         if line.strip():
-            print(json.dumps(loop.run_until_complete(one(line.rstrip("\n"))), ensure_ascii=False, default=float), flush=True)
+            print(
+                json.dumps(loop.run_until_complete(one(line.rstrip("\n"))), ensure_ascii=False, default=float),
+                flush=True,
+            )
     return 0
 
 
@@ -287,7 +304,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     learn = commands.add_parser("train", help="train a model, if anything changed")
     learn.add_argument("--out", required=True, metavar="DIR")
     learn.add_argument("--config", metavar="FILE", help="another pipeline, for comparisons")
-    learn.add_argument("--data", metavar="FILE", action="append", default=[], help="more training data, for comparisons")
+    learn.add_argument(
+        "--data", metavar="FILE", action="append", default=[], help="more training data, for comparisons"
+    )
     learn.add_argument("--force", action="store_true", help="train even if nothing changed")
     commands.add_parser("validate", help="check domain, rules and training data")
     read = commands.add_parser("parse", help="stdin lines to intents, one JSON object a line")

@@ -1,8 +1,8 @@
 """Changes to Rasa 3.6.21 that this bot needs, each small, each applied only to the very code it was written for.
 
 A patched function's source is compared by its hash first; if it differs, Rasa is another one and the launcher
-refuses to start (``Changed``) instead of running something that was never tried. ``TTHC_RASA_PATCHES`` may name the
-patches to apply (comma separated, or ``none``); it exists for measuring.
+refuses to start (``ChangedError``) instead of running something that was never tried. ``TTHC_RASA_PATCHES`` may
+name the patches to apply (comma separated, or ``none``); it exists for measuring.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Patch = Callable[[], None]
 PATCHES: List[Tuple[str, Patch]] = []
 
 
-class Changed(RuntimeError):
+class ChangedError(RuntimeError):
     """A function to be patched is not the one the patch was written for."""
 
 
 def _expect(function: Any, digest: str) -> None:
-    """Raise ``Changed`` unless the source of ``function`` has the SHA-256 that starts with ``digest``."""
+    """Raise ``ChangedError`` unless the source of ``function`` has the SHA-256 that starts with ``digest``."""
     try:
         source = inspect.getsource(function)
     except OSError:  # made elsewhere than in a file
@@ -32,7 +32,9 @@ def _expect(function: Any, digest: str) -> None:
     found = hashlib.sha256(source.encode()).hexdigest()[:12]
     if found != digest:
         name = getattr(function, "__qualname__", function.__name__)
-        raise Changed(f"{name} is not that of Rasa 3.6.21 (source {found}, expected {digest}); see requirements/rasa.txt")
+        raise ChangedError(
+            f"{name} is not that of Rasa 3.6.21 (source {found}, expected {digest}); see requirements/rasa.txt"
+        )
 
 
 def _patch(function: Patch) -> Patch:
@@ -41,7 +43,7 @@ def _patch(function: Patch) -> Patch:
 
 
 def apply() -> List[str]:
-    """Apply the patches, in order; return their names. Raises ``Changed``."""
+    """Apply the patches, in order; return their names. Raises ``ChangedError``."""
     wanted = os.environ.get("TTHC_RASA_PATCHES", "all")
     names = [n for n, _ in PATCHES] if wanted == "all" else [n.strip() for n in wanted.split(",") if n != "none"]
     for name, function in PATCHES:
@@ -105,7 +107,11 @@ def keep_session() -> None:
             # closed before the action server does (120 s), so that no request meets a closing connection
             connector = TCPConnector(limit=0, keepalive_timeout=30)
             session = _sessions[key] = ClientSession(
-                connector=connector, headers=self.headers, auth=made.auth, timeout=made.timeout, json_serialize=ujson.dumps
+                connector=connector,
+                headers=self.headers,
+                auth=made.auth,
+                timeout=made.timeout,
+                json_serialize=ujson.dumps,
             )
             await made.close()
         yield session
@@ -117,6 +123,19 @@ async def close() -> None:
     """Close the kept sessions."""
     while _sessions:
         await _sessions.popitem()[1].close()
+
+
+@_patch
+def short_wait() -> None:
+    """Give an action ``TTHC_ACTION_TIMEOUT`` seconds (default 20) instead of five minutes.
+
+    While an action hangs, its sender's conversation is locked and every further message of theirs waits.
+    """
+    from rasa.core.actions import action
+
+    if action.DEFAULT_REQUEST_TIMEOUT != 60 * 5:
+        raise ChangedError("rasa.core.actions.action.DEFAULT_REQUEST_TIMEOUT is not that of Rasa 3.6.21")
+    action.DEFAULT_REQUEST_TIMEOUT = float(os.environ.get("TTHC_ACTION_TIMEOUT") or 20)
 
 
 @_patch
@@ -158,7 +177,6 @@ def slim_call() -> None:
 def no_debug_copies() -> None:
     """Stop deep copies that are made only for debug messages that nobody prints."""
     from rasa.core import processor
-    from rasa.core.policies import rule_policy
     from rasa.core.processor import MessageProcessor
 
     if logging.getLogger("rasa").isEnabledFor(logging.DEBUG):

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterable, List, Optional, Text
 
 from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import TrackerStore
-from rasa.shared.core.constants import ACTION_LISTEN_NAME
+from rasa.shared.core.constants import ACTION_LISTEN_NAME, SESSION_START_METADATA_SLOT
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import (
     ActionExecuted,
@@ -99,7 +99,11 @@ class BoundedTrackerStore(TrackerStore):
             return
         if time.time() - self._purged > _DAY:
             self.purge()
-        slots = {name: s.value for name, s in tracker.slots.items() if s.value != s.initial_value}
+        slots = {
+            name: slot.value
+            for name, slot in tracker.slots.items()
+            if slot.value != slot.initial_value and name != SESSION_START_METADATA_SLOT
+        }
         turns = [_pack(e) for e in _last_turns(tracker, self.turns)]
         self._db.execute(
             "INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?)",

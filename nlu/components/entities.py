@@ -18,11 +18,21 @@ from nlu.text import fold
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 _CODE = re.compile(r"(?<![\w.])[1-9]\.\d{6}(?:\.H\d{2})?(?![\w])", re.IGNORECASE)
-# "cái thứ hai", "số 2", "đầu tiên": read on the folded text, only when the message chooses from a list
-_NUMBER = r"(?:dau tien|dau|nhat|mot|hai|ba|tu|bon|nam|cuoi cung|cuoi chot|cuoi|chot|giua|tren cung|duoi cung|[1-9])"
-_CHOICE = re.compile(
-    rf"(?:\b(?:thu|so|cai|muc|chon|lua chon|phuong an|cau|dong|y|nut|thu tuc|nam)\s+)+({_NUMBER})\b|\b({_NUMBER})\b"
+# "cái thứ hai", "so 2", "đầu tiên": only when the message chooses from a list
+_NUMBER = "|".join(
+    (
+        "đầu tiên|dau tien|đầu|dau|nhất|nhat|một|mot|hai|ba|tư|tu|bốn|bon|năm|nam",
+        "cuối cùng|cuoi cung|cuối|cuoi|chót|chot",
+        "giữa|giua|trên cùng|tren cung|dưới cùng|duoi cung|[1-9]",
+    )
 )
+_COUNTS = "|".join(
+    (
+        "thứ|thu|số|so|cái|cai|mục|muc|chọn|chon|lựa chọn|lua chon|phương án|phuong an",
+        "câu|cau|dòng|dong|ý|y|nút|nut|thủ tục|thu tuc",
+    )
+)
+_CHOICE = re.compile(rf"\b(?:{_COUNTS})\s+({_NUMBER})\b|\b({_NUMBER})\b", re.IGNORECASE)
 CODE, ORDINAL = "procedure_code", "ordinal"
 
 
@@ -37,10 +47,7 @@ def ordinal(text: str) -> List[Dict[Text, Any]]:
     >>> [e["value"] for e in ordinal("cái thứ hai nghe con")]
     ['hai']
     """
-    folded = fold(text).lower()
-    if len(folded) != len(text):
-        return []
-    matches = list(_CHOICE.finditer(folded))
+    matches = list(_CHOICE.finditer(text))
     for group in (1, 2):  # with a word before it that says it counts, else any
         for m in matches:
             if m.group(group):
@@ -105,7 +112,11 @@ class SyllableEntityExtractor(GraphComponent, EntityExtractorMixin):
 
     @classmethod
     def create(
-        cls, config: Dict[Text, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: Dict[Text, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> SyllableEntityExtractor:
         """Create a new (untrained) component."""
         return cls(config, model_storage, resource)
@@ -120,7 +131,11 @@ class SyllableEntityExtractor(GraphComponent, EntityExtractorMixin):
             text = example.get(TEXT)
             if not text:
                 continue
-            spans = [(e["start"], e["end"], e["entity"]) for e in example.get(ENTITIES, []) if e["entity"] not in (CODE, ORDINAL)]
+            spans = [
+                (e["start"], e["end"], e["entity"])
+                for e in example.get(ENTITIES, [])
+                if e["entity"] not in (CODE, ORDINAL)
+            ]
             for form in (str, str.lower, fold):
                 if len(form(text)) == len(text):  # offsets stay right
                     found = words(form(text))
@@ -150,7 +165,7 @@ class SyllableEntityExtractor(GraphComponent, EntityExtractorMixin):
             return out
         tags = self.tagger.tag(features(found, any(w[:1].isupper() for w, _, _ in found[1:])))
         last = "O"
-        for (_, start, end), tag in zip(found, tags):
+        for (_, start, end), tag in zip(found, tags, strict=True):
             if tag != "O":
                 if tag[0] == "I" and last[2:] == tag[2:]:
                     out[-1]["end"], out[-1]["value"] = end, text[out[-1]["start"] : end]

@@ -18,7 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not RASA.is_file():
             item.add_marker(pytest.mark.skip(reason="no Rasa environment (.venv-rasa); make setup makes it"))
         elif mark.kwargs.get("model", True) and not (MODEL / "tthc.tar.gz").is_file():
-            item.add_marker(pytest.mark.skip(reason=f"no trained model in {MODEL}: python -m nlu.launcher train --out {MODEL}"))
+            item.add_marker(
+                pytest.mark.skip(reason=f"no trained model in {MODEL}: python -m nlu.launcher train --out {MODEL}")
+            )
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,9 @@ def launcher(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
 
 def inside(code: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in Rasa's environment."""
-    return subprocess.run([str(RASA), "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [str(RASA), "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
 
 
 class Server:
@@ -58,7 +60,8 @@ class Server:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         end = time.monotonic() + 90
         while "rasa ready in" not in self.stderr.read_text():
-            assert self.process.poll() is None and time.monotonic() < end, self.stderr.read_text()
+            assert self.process.poll() is None, self.stderr.read_text()
+            assert time.monotonic() < end, self.stderr.read_text()
             time.sleep(0.1)
 
     def kill(self, how: int = signal.SIGKILL) -> int:

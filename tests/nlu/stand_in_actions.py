@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, Dict, List
+from typing import Any
 
 from rasa_sdk import Action
 from rasa_sdk.endpoint import run
@@ -29,7 +29,7 @@ class StandIn(Action):
         """Return the action's name."""
         return self._name
 
-    async def run(self, dispatcher: Any, tracker: Any, domain: Dict[str, Any]) -> List[Dict[str, Any]]:
+    async def run(self, dispatcher: Any, tracker: Any, domain: dict[str, Any]) -> list[dict[str, Any]]:
         """Reply in one ``custom`` message and set slots as the bot does."""
         message = tracker.latest_message
         intent = message.get("intent", {}).get("name")
@@ -40,7 +40,9 @@ class StandIn(Action):
         turn = (tracker.get_slot("misses") or 0) + 1
         reply = {
             "text": "Bạn cần chuẩn bị: tờ khai theo mẫu, giấy chứng sinh. " * 12,
-            "buttons": [{"label": f"Nút {i}", "payload": f'/aspect{{"aspect": "fee", "index": "{i}"}}'} for i in range(4)],
+            "buttons": [
+                {"label": f"Nút {i}", "payload": f'/aspect{{"aspect": "fee", "index": "{i}"}}'} for i in range(4)
+            ],
             "action": self._name,
             "intent": intent,
             "entities": {e["entity"]: e["value"] for e in message.get("entities", [])},

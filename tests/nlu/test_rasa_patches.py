@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from rasa_harness import inside
 
 pytestmark = pytest.mark.rasa(model=False)
@@ -17,7 +16,7 @@ def test_refuses_another_rasa() -> None:
         "def other(self, result): return True\n"
         "RemoteAction._validate_action_result = other\n"
         "try: patches.apply()\n"
-        "except patches.Changed as e: print(e)\n"
+        "except patches.ChangedError as e: print(e)\n"
     )
     assert "is not that of Rasa 3.6.21" in done.stdout, done.stderr
 
@@ -37,7 +36,8 @@ def verdict(check, result):
         return check(action, result)
     except ValidationError as error:
         return str(error)
-good = [{}, {"events": []}, {"events": [{"event": "slot", "name": "a", "value": {"x": [1]}}], "responses": [{"text": "a"}]},
+good = [{}, {"events": []},
+        {"events": [{"event": "slot", "name": "a", "value": {"x": [1]}}], "responses": [{"text": "a"}]},
         {"events": [{"event": "restart"}, {"event": "followup", "name": "a", "timestamp": 1.5}]}, {"responses": []}]
 bad = [None, [], {"events": None}, {"events": {}}, {"events": [1]}, {"events": [{}]}, {"events": [{"event": "slot"}]},
        {"events": [{"event": "nonsense"}]}, {"events": [{"event": "slot", "name": 1, "value": 2}]}, {"responses": [1]},

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from rasa_harness import ROOT, Server, launcher
 
 pytestmark = pytest.mark.rasa
@@ -23,12 +22,16 @@ PAIRS = [(r["steps"][0]["intent"], r["steps"][1]["action"]) for r in RULES]
 
 def test_serves_on_loopback_only(server: Server) -> None:
     """Nothing but 127.0.0.1 listens."""
-    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    listening = [
+        line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
+    ]
     assert [a for a in listening if a.endswith(f":{server.port:04X}")] == [f"0100007F:{server.port:04X}"]
     assert "rasa ready in" in server.stderr.read_text()
 
 
-@pytest.mark.parametrize(("intent", "action"), [p for p in PAIRS if p[0] not in ("nlu_fallback", "restart", "forget_me")])
+@pytest.mark.parametrize(
+    ("intent", "action"), [p for p in PAIRS if p[0] not in ("nlu_fallback", "restart", "forget_me")]
+)
 def test_every_intent_has_its_action(server: Server, intent: str, action: str) -> None:
     """A payload reaches the action of its rule."""
     reply = server.say("rules", f"/{intent}")
@@ -52,9 +55,23 @@ def test_what_rasa_takes_for_a_payload(server: Server) -> None:
     """White space before the slash does not protect; look-alikes and zero-width characters are plain text."""
     for space in (" ", "\t", "\n", "\u00a0", "\u2003", "\u2028", "\u3000", "\u0085", "\u001c"):
         assert server.say("payload", f"{space}/guide_stop")["intent"] == "guide_stop", repr(space)
-    for text in ("\u200b/forget_me", "\ufeff/forget_me", "\uff0fforget_me", "\u2044forget_me", "a /forget_me", "//forget_me"):
+    for text in (
+        "\u200b/forget_me",
+        "\ufeff/forget_me",
+        "\uff0fforget_me",
+        "\u2044forget_me",
+        "a /forget_me",
+        "//forget_me",
+    ):
         assert server.say("payload", text)["intent"] != "forget_me", repr(text)
     assert server.say("payload", "/nothing_of_ours")["action"]  # plain text
+
+
+def test_logs_hold_nothing_a_person_wrote(server: Server) -> None:
+    """Not even where Rasa warns of a text that looks like a payload."""
+    for text in ("/bi_mat_cua_toi", '/open_procedure{"bi_mat_cua_toi": 1}', '/open_procedure{"bi_mat_cua_toi"'):
+        server.say("log", text)
+    assert "bi_mat_cua_toi" not in server.stderr.read_text(encoding="utf-8")
 
 
 def test_odd_texts_get_an_answer(server: Server) -> None:

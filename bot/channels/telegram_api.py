@@ -1,0 +1,140 @@
+"""Speaking with Telegram's Bot API: what is tried again, what is refused at the start, what is logged."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import re
+import socket
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from bot.settings import Settings
+from knowledge.errors import RefusedError
+
+log = logging.getLogger(__name__)
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before each further attempt of a call that Telegram did not carry out."""
+LONGEST_PAUSE = 60.0
+"""Seconds; a call that Telegram wants to have later than that is given up."""
+_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+_T = TypeVar("_T")
+
+
+async def insist(call: Callable[[], Awaitable[_T]], *, repeatable: bool = False) -> _T:
+    """Try again, a few times, what Telegram did not carry out. ``repeatable``: a second time would do no harm."""
+    for pause in PAUSES:
+        try:
+            return await call()
+        except RetryAfter as error:
+            wanted = error.retry_after
+            pause = wanted if isinstance(wanted, int) else wanted.total_seconds()
+            if pause > LONGEST_PAUSE:
+                raise
+        except NetworkError as error:
+            if isinstance(error, BadRequest) or not (repeatable or surely_failed(error)):
+                raise
+        await asyncio.sleep(pause)
+    return await call()
+
+
+def surely_failed(error: NetworkError) -> bool:
+    """Whether the call was not carried out: Telegram said so, or the request never left.
+
+    A time-out or a cut connection tells nothing: the message may have arrived.
+    """
+    cause = error.__cause__
+    if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return True
+    return not isinstance(cause, httpx.HTTPError) and "gateway time" not in error.message.lower()
+
+
+def webhook_of(settings: Settings) -> dict[str, Any] | None:
+    """How the webhook is served, None for polling. Its path follows from its secret, not from the token.
+
+    Raises RefusedError for an address or a secret that Telegram would not take, and for a port that is taken.
+    """
+    url, secret = settings.telegram_webhook_url.rstrip("/"), settings.telegram_webhook_secret.get_secret_value()
+    listen, port = settings.telegram_webhook_listen, settings.telegram_webhook_port
+    if not url:
+        return None
+    if not url.startswith("https://") and not settings.telegram_api:
+        raise RefusedError("TTHC_TELEGRAM_WEBHOOK_URL: Telegram calls https:// addresses only")
+    if not secret:
+        raise RefusedError("a webhook needs TTHC_TELEGRAM_WEBHOOK_SECRET, or anybody could pose as Telegram")
+    if not _SECRET.fullmatch(secret):
+        raise RefusedError("TTHC_TELEGRAM_WEBHOOK_SECRET: 1 to 256 of the characters A-Z a-z 0-9 _ -")
+    try:
+        socket.create_server((listen, port), family=socket.AF_INET6 if ":" in listen else socket.AF_INET).close()
+    except OSError as error:
+        raise RefusedError(
+            f"cannot listen on {listen} port {port} ({error.strerror}); set TTHC_TELEGRAM_WEBHOOK_PORT to a free port"
+        ) from error
+    path = hashlib.sha256(f"webhook path: {secret}".encode()).hexdigest()[:32]
+    # A proxy may or may not take the address's own path away.
+    return {"listen": listen, "port": port, "url_path": f"(?:.*/)?{path}", "webhook_url": f"{url}/{path}",
+            "secret_token": secret}  # fmt: skip
+
+
+@contextmanager
+def refusing(settings: Settings) -> Iterator[None]:
+    """What Telegram says at the start, for the person who starts the bot. The token stands in no message."""
+    try:
+        yield
+    except InvalidToken:
+        raise RefusedError(
+            "Telegram refuses the token; take a fresh token from @BotFather and put it into TTHC_TELEGRAM_TOKEN"
+        ) from None
+    except BadRequest as error:
+        raise RefusedError(f"Telegram refuses the webhook: {error.message}; see TTHC_TELEGRAM_WEBHOOK_URL") from None
+    except TelegramError as error:
+        raise RefusedError(
+            f"Telegram was not reached ({type(error).__name__}); check the network and TTHC_TELEGRAM_API"
+        ) from None
+    except OSError as error:
+        raise RefusedError(f"cannot listen on port {settings.telegram_webhook_port} ({error.strerror})") from error
+
+
+def polling_failed(error: TelegramError) -> None:
+    """Log why updates cannot be fetched just now; they are fetched again later."""
+    hint = "; another program uses the same token" if isinstance(error, Conflict) else ""
+    log.warning("Telegram was not reached (%s)%s; trying again", type(error).__name__, hint)
+
+
+def whence(error: BaseException | None) -> str:
+    """Kind and origin of an error; its message may hold what a user wrote."""
+    if error is None:
+        return "unknown"
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + at
+
+
+class _Terse(logging.Handler):
+    """Passes on what the library logs without the arguments, which hold tokens, ids and texts."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the bare message and the kind of the error."""
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        log.log(record.levelno, "%s: %s %s", record.name, record.msg, kind)
+
+
+def hush() -> None:
+    """Keep addresses (they hold the token) and updates out of the logs."""
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    library = logging.getLogger("telegram")
+    if not any(isinstance(handler, _Terse) for handler in library.handlers):
+        library.addHandler(_Terse())
+    library.propagate = False
+    # Says with a traceback what :func:`insist` handles.
+    logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
