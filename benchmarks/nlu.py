@@ -74,7 +74,7 @@ PIPELINES = {
     + CODE_PATTERN
     + """
   - name: DIETClassifier
-    epochs: 60
+    epochs: 20
     random_seed: 5299
     constrain_similarities: true
 """,

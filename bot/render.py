@@ -47,16 +47,16 @@ def rendered(text: str, limit: int, render: Callable[[str], str]) -> list[str]:
 
     A bold passage that has to be cut is bold on both sides, so every part stands by itself.
 
-    >>> rendered("**" + "chữ " * 20 + "**", 64, to_html)[1]
-    '<b>chữ chữ chữ chữ chữ chữ chữ</b>'
+    >>> rendered("**một hai ba bốn năm sáu bảy tám chín mười, một hai ba bốn năm sáu bảy**", 64, to_html)
+    ['<b>một hai ba bốn năm sáu bảy tám chín mười, một hai ba bốn</b>', '<b>năm sáu bảy</b>']
     """
     text = unicodedata.normalize("NFC", text).strip()
     parts = []
     while units(render(text)) > limit:
         size = limit
         head, rest = _halves(text, _cut(text, size))
-        while units(render(head)) > limit:
-            size = size * 3 // 4
+        while (length := units(render(head))) > limit:
+            size = min(size - 1, size * limit // length)
             head, rest = _halves(text, _cut(text, size))
         parts.append(render(head))
         text = rest

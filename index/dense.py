@@ -44,6 +44,11 @@ class DenseRetriever:
         """Read what :meth:`save` wrote."""
         return cls(faiss.read_index(str(folder / FILE)), np.load(folder / OWNERS))
 
+    def vectors(self) -> Vectors:
+        """All vectors, [n, d], as a view of the index."""
+        flat = faiss.rev_swig_ptr(self.index.get_xb(), self.index.ntotal * self.index.d)
+        return np.asarray(flat, np.float32).reshape(self.index.ntotal, self.index.d)
+
     def run(self, query: Vectors, depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Best cosine of each procedure among the ``depth`` nearest vectors (-1: none is), and that vector's row."""
         found, rows = self.index.search(query.reshape(1, -1), min(depth, self.index.ntotal))

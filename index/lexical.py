@@ -57,11 +57,16 @@ class LexicalRetriever:
         vectorizer.idf_ = np.array(content["idf"])
         return cls(vectorizer, sparse.load_npz(folder / FILE).tocsr(), owners)
 
+    def rows(self, folded: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows that share a word with the query, and their cosines."""
+        found = (self.vectorizer.transform([folded]) @ self.by_term).tocoo()
+        return np.asarray(found.col, np.int64), np.asarray(found.data, np.float32)
+
     def run(self, folded: str) -> NDArray[np.float32]:
         """Best cosine of each procedure, 0 where no word is shared."""
-        row = (self.vectorizer.transform([folded]) @ self.by_term).tocoo()
+        rows, weights = self.rows(folded)
         scores = np.zeros(self.size, np.float32)
-        np.maximum.at(scores, self.owners[row.col], row.data)
+        np.maximum.at(scores, self.owners[rows], weights)
         return scores
 
     def known(self, folded: str) -> tuple[float, float]:

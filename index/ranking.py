@@ -20,8 +20,10 @@ Matrix = NDArray[np.float64]
 Decision = Literal["answer", "clarify", "none"]
 
 CANDIDATE_FEATURES = (
-    "dense", "lexical", "dense_gap", "lexical_gap", "matched_phrase", "has_phrases", "commune", "province", "local",
-    "one_word_share",
+    "dense", "lexical", "dense_top3", "joint", "joint_top3", "name", "query_covered", "text_covered", "matched_phrase",
+    *(f"{name}_gap" for name in ("dense", "lexical", "dense_top3", "joint", "joint_top3", "name", "query_covered",
+                                 "text_covered")),
+    "texts", "commune", "province", "local",
 )  # fmt: skip
 LIST_FEATURES = (
     "first", "second", "margin", "third_margin", "dense", "lexical", "known_share", "rarity", "words", "matched_phrase",

@@ -27,6 +27,10 @@ ROWS = "rows.json"
 RANKING = "ranking.json"
 DEPTH = 120
 CANDIDATES = 40
+GAPPED = 8
+"""So many of a candidate's scores are also compared with the best among the candidates."""
+RARE = 6.0
+"""Weight of a word that the catalogue does not know."""
 
 _CODE = re.compile(r"(?<![\d.])(\d\.\d{6})(?!\d)")
 
@@ -93,12 +97,14 @@ class Retrieval:
         lexical: LexicalRetriever,
     ) -> None:
         self.encoder, self.rows, self.dense, self.lexical = encoder, rows, dense, lexical
-        counts = np.bincount(rows.owners, weights=rows.is_phrase, minlength=len(procedures))
+        self._first = np.searchsorted(rows.owners, np.arange(len(procedures) + 1))
+        self._vectors = dense.vectors()
+        self._words = [frozenset(text.split()) for text in rows.texts]
         self._fixed = np.array(
             [
                 [
-                    float(counts[i] > 0), float(Level.COMMUNE in p.levels), float(Level.PROVINCE in p.levels),
-                    float(bool(p.province)),
+                    float(np.log1p(self._first[i + 1] - self._first[i])), float(Level.COMMUNE in p.levels),
+                    float(Level.PROVINCE in p.levels), float(bool(p.province)),
                 ]
                 for i, p in enumerate(procedures)
             ]
@@ -107,24 +113,47 @@ class Retrieval:
     def run(self, query: Normal) -> Candidates:
         """Candidates of both retrievers, at most ``2 * CANDIDATES`` of them."""
         vector = self.encoder.encode([query.plain], [query.folded])[0]
-        dense, nearest = self.dense.run(vector, DEPTH)
-        lexical = self.lexical.run(query.folded)
+        dense, _ = self.dense.run(vector, DEPTH)
+        rows, weights = self.lexical.rows(query.folded)
+        lexical = np.zeros(len(self._fixed), np.float32)
+        np.maximum.at(lexical, self.rows.owners[rows], weights)
         chosen = np.union1d(_best(dense, CANDIDATES), _best(lexical, CANDIDATES))
-        texts = nearest[chosen]
-        missing = texts < 0
-        if missing.any():  # found by words only: score it by its name
-            firsts = np.searchsorted(self.rows.owners, chosen[missing])
-            texts[missing] = firsts
-            stored = np.stack([self.dense.index.reconstruct(int(i)) for i in firsts])
-            dense[chosen[missing]] = stored @ vector
-        words = set(query.folded.split())
-        shared = [len(words & set(self.rows.texts[i].split())) / max(1, len(words)) for i in texts]
-        d, x = dense[chosen].astype(float), lexical[chosen].astype(float)
-        top_d, top_x = float(d.max(initial=0)), float(x.max(initial=0))
-        features = np.column_stack(
-            [d, x, top_d - d, top_x - x, self.rows.is_phrase[texts], self._fixed[chosen], shared]
-        )  # fmt: skip
-        return Candidates(chosen, features, texts, top_d, top_x, self.lexical.known(query.folded))
+        if not len(chosen):
+            return Candidates(chosen, np.zeros((0, 1)), chosen, 0.0, 0.0, self.lexical.known(query.folded))
+        spans = [np.arange(self._first[p], self._first[p + 1]) for p in chosen]
+        every = np.concatenate(spans)
+        cosine = self._vectors[every] @ vector
+        order = np.argsort(rows)
+        at = np.minimum(np.searchsorted(rows, every, sorter=order), max(0, len(rows) - 1))
+        words = np.where(rows[order[at]] == every, weights[order[at]], 0.0) if len(rows) else np.zeros(len(every))
+        ends = np.cumsum([len(s) for s in spans])[:-1]
+        asked = frozenset(query.folded.split())
+        own, texts = [], []
+        for span, cos, word in zip(spans, np.split(cosine, ends), np.split(words, ends), strict=True):
+            joint = cos + 0.5 * word
+            best = int(span[np.argmax(joint)])
+            texts.append(best)
+            top, together = np.sort(cos)[::-1][:3], np.sort(joint)[::-1][:3]
+            own.append(
+                [
+                    top[0], word.max(), top.mean(), together[0], together.mean(), cos[0], self._share(asked, best),
+                    self._share(self._words[best], asked), float(self.rows.is_phrase[best]),
+                ]
+            )  # fmt: skip
+        scores = np.array(own, float)
+        gaps = scores[:, :GAPPED].max(axis=0) - scores[:, :GAPPED]
+        features = np.hstack([scores, gaps, self._fixed[chosen]])
+        top_dense, top_lexical = scores[:, :2].max(axis=0)
+        return Candidates(
+            chosen, features, np.array(texts), float(top_dense), float(top_lexical), self.lexical.known(query.folded)
+        )
+
+    def _share(self, words: frozenset[str], inside: frozenset[str] | int) -> float:
+        """Share of ``words`` (weighted by rarity) that stand in a row, or in a set of words."""
+        other = self._words[inside] if isinstance(inside, int) else inside
+        weight = self.lexical.weight
+        total = sum(weight.get(w, RARE) for w in words)
+        return sum(weight.get(w, RARE) for w in words & other) / total if total else 0.0
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -16,38 +16,30 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiolimiter import AsyncLimiter
-from telegram import (
-    BotCommand,
-    CallbackQuery,
-    InlineKeyboardButton,
-    InlineKeyboardMarkup,
-    LinkPreviewOptions,
-    Message,
-    ReplyParameters,
-    Update,
-)
-from telegram.constants import ChatAction, ChatType, ParseMode
+from telegram import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters, Update
+from telegram.constants import ChatAction, ChatType
 from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError
-from telegram.ext import AIORateLimiter, Application, Defaults, TypeHandler, filters
+from telegram.ext import Application, TypeHandler, filters
 
-from bot.channels.telegram_api import PAUSES, hush, insist, polling_failed, refusing, surely_failed, webhook_of, whence
+from bot.channels.telegram_api import (
+    application,
+    hush,
+    insist,
+    introduce,
+    keyboard_of,
+    polling_failed,
+    refusing,
+    surely_failed,
+    webhook_of,
+    whence,
+)
 from bot.gateway import Incoming, Outgoing
-from bot.render import TELEGRAM_LIMIT, rendered, rows, to_html
+from bot.render import TELEGRAM_LIMIT, rendered, to_html
 from bot.settings import Settings
 from bot.texts import text
 from knowledge.errors import RefusedError
 
 log = logging.getLogger(__name__)
-
-MENU = {
-    "start": "Bắt đầu lại từ đầu",
-    "huongdan": "Trợ lý giúp được gì",
-    "tiep": "Làm tiếp bước dang dở",
-    "dung": "Dừng hướng dẫn",
-    "nguoithat": "Gặp người thật",
-    "xoa": "Xóa dữ liệu của bạn",
-}
-ABOUT = "Chỉ cách làm thủ tục hành chính ở Gia Lai (cả Bình Định cũ). Bạn hỏi bằng lời thường, tự tay nộp."
 
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 TYPING_AFTER, TYPING_EVERY = 0.5, 4.0
@@ -55,8 +47,6 @@ CHATS = 10_000
 """Chats, and update ids, that are kept in mind."""
 WAITING = 30
 """Updates of one chat that may wait for their turn; those beyond are dropped."""
-KEY_LIMIT = 64
-"""Bytes of callback data."""
 
 
 class Answers(Protocol):
@@ -106,14 +96,7 @@ class TelegramChannel:
             raise RefusedError("no Telegram token; take one from @BotFather and put it into TTHC_TELEGRAM_TOKEN")
         webhook = webhook_of(self._settings)
         hush()
-        builder = Application.builder().token(token).concurrent_updates(True).rate_limiter(AIORateLimiter())
-        builder = builder.defaults(
-            Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True))
-        )
-        builder = builder.read_timeout(20).connect_timeout(10).pool_timeout(10)
-        if self._settings.telegram_api:
-            builder = builder.base_url(self._settings.telegram_api)
-        self._app = builder.build()
+        self._app = application(token, self._settings)
         self._app.add_handler(TypeHandler(Update, self._on_update))
         self._app.add_error_handler(self._on_error)
         try:
@@ -124,7 +107,7 @@ class TelegramChannel:
         except BaseException:
             await self._close()
             raise
-        self._app.create_task(self._introduce())
+        self._app.create_task(introduce(self._app.bot))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -133,12 +116,13 @@ class TelegramChannel:
     async def _listen(self, webhook: dict[str, Any] | None) -> None:
         updater = self._app.updater
         assert updater is not None
-        if webhook is None:
-            await updater.start_polling(
-                allowed_updates=KINDS, bootstrap_retries=len(PAUSES), error_callback=polling_failed
-            )
-        else:
-            await updater.start_webhook(allowed_updates=KINDS, bootstrap_retries=len(PAUSES), **webhook)
+
+        async def start() -> object:
+            if webhook is None:
+                return await updater.start_polling(allowed_updates=KINDS, error_callback=polling_failed)
+            return await updater.start_webhook(allowed_updates=KINDS, **webhook)
+
+        await insist(start, repeatable=True)
 
     async def _close(self) -> None:
         """Take no more updates, answer those that were taken, close connections."""
@@ -149,14 +133,6 @@ class TelegramChannel:
             await self._app.stop()
         await self._app.shutdown()
         await self._app.bot.shutdown()
-
-    async def _introduce(self) -> None:
-        """Set the menu of commands and the line under the bot's name."""
-        try:
-            await self._app.bot.set_my_commands([BotCommand(name, said) for name, said in MENU.items()])
-            await self._app.bot.set_my_short_description(ABOUT)
-        except TelegramError as error:
-            log.warning("the bot's menu could not be set (%s)", type(error).__name__)
 
     # -- in
 
@@ -228,7 +204,7 @@ class TelegramChannel:
             self._chats[chat] = _Chat()
             if len(self._chats) > CHATS:
                 idle = (old for old, kept in self._chats.items() if old != chat and not kept.waiting)
-                del self._chats[next(idle)]
+                self._chats.pop(next(idle, 0), None)
         self._chats.move_to_end(chat)
         return self._chats[chat]
 
@@ -321,14 +297,3 @@ class TelegramChannel:
     @staticmethod
     async def _on_error(_: object, context: Any) -> None:
         log.error("an update was not handled: %s", whence(context.error))
-
-
-def keyboard_of(out: Outgoing) -> InlineKeyboardMarkup | None:
-    """The buttons of a reply with their keys as callback data, None without buttons."""
-    buttons = []
-    for button, key in zip(out.reply.buttons, out.keys, strict=True):
-        if len(key.encode()) > KEY_LIMIT:
-            raise ValueError(f"a button's key has more than {KEY_LIMIT} bytes")
-        buttons.append(InlineKeyboardButton(button.label, callback_data=key))
-    lines = rows([button.text for button in buttons])
-    return InlineKeyboardMarkup([[buttons[at] for at in line] for line in lines]) if lines else None

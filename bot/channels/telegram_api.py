@@ -14,20 +14,67 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
+from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram.constants import ParseMode
 from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.ext import AIORateLimiter, Application, Defaults
 
+from bot.gateway import Outgoing
+from bot.render import rows
 from bot.settings import Settings
 from knowledge.errors import RefusedError
 
 log = logging.getLogger(__name__)
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
+MENU = {
+    "start": "Bắt đầu lại từ đầu",
+    "huongdan": "Trợ lý giúp được gì",
+    "tiep": "Làm tiếp bước dang dở",
+    "dung": "Dừng hướng dẫn",
+    "nguoithat": "Gặp người thật",
+    "xoa": "Xóa dữ liệu của bạn",
+}
+ABOUT = "Chỉ cách làm thủ tục hành chính ở Gia Lai (cả Bình Định cũ). Bạn hỏi bằng lời thường, tự tay nộp."
+
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds before each further attempt of a call that Telegram did not carry out."""
 LONGEST_PAUSE = 60.0
 """Seconds; a call that Telegram wants to have later than that is given up."""
+KEY_LIMIT = 64
+"""Bytes of callback data."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _T = TypeVar("_T")
+
+
+def application(token: str, settings: Settings) -> Application[Any, Any, Any, Any, Any, Any]:
+    """The library's application: HTML, no link previews, updates side by side, Telegram's sending rate kept."""
+    defaults = Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True))
+    builder = Application.builder().token(token).concurrent_updates(True).rate_limiter(AIORateLimiter())
+    builder = builder.defaults(defaults).read_timeout(20).connect_timeout(10).pool_timeout(10)
+    if settings.telegram_api:
+        builder = builder.base_url(settings.telegram_api)
+    return builder.build()
+
+
+async def introduce(bot: Bot) -> None:
+    """Set the menu of commands and the line under the bot's name; it serves without them as well."""
+    try:
+        await bot.set_my_commands([BotCommand(name, said) for name, said in MENU.items()])
+        await bot.set_my_short_description(ABOUT)
+    except TelegramError as error:
+        log.warning("the bot's menu could not be set (%s)", type(error).__name__)
+
+
+def keyboard_of(out: Outgoing) -> InlineKeyboardMarkup | None:
+    """The buttons of a reply with their keys as callback data, None without buttons."""
+    buttons = []
+    for button, key in zip(out.reply.buttons, out.keys, strict=True):
+        if len(key.encode()) > KEY_LIMIT:
+            raise ValueError(f"a button's key has more than {KEY_LIMIT} bytes")
+        buttons.append(InlineKeyboardButton(button.label, callback_data=key))
+    lines = rows([button.text for button in buttons])
+    return InlineKeyboardMarkup([[buttons[at] for at in line] for line in lines]) if lines else None
 
 
 async def insist(call: Callable[[], Awaitable[_T]], *, repeatable: bool = False) -> _T:
