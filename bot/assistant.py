@@ -1,4 +1,4 @@
-"""What a conversation draws on: the published release, guides, rescues, contacts; reloaded when a release is switched."""
+"""What a conversation draws on: the published release, guides, rescues, contacts; reloaded when a release changes."""
 
 from __future__ import annotations
 

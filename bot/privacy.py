@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 MASKS = {
     "citizen": "<CĂN CƯỚC>", "phone": "<SĐT>", "card": "<SỐ THẺ>", "otp": "<MÃ OTP>", "password": "<MẬT KHẨU>",
-    "email": "<EMAIL>", "passport": "<HỘ CHIẾU>", "insurance": "<MÃ BHXH>", "health": "<MÃ BHYT>", "tax": "<MÃ SỐ THUẾ>",
-    "plate": "<BIỂN SỐ>", "dossier": "<MÃ HỒ SƠ>", "birth": "<NGÀY SINH>", "address": "<ĐỊA CHỈ>", "number": "<SỐ>",
+    "email": "<EMAIL>", "passport": "<HỘ CHIẾU>", "insurance": "<MÃ BHXH>", "health": "<MÃ BHYT>",
+    "tax": "<MÃ SỐ THUẾ>", "plate": "<BIỂN SỐ>", "dossier": "<MÃ HỒ SƠ>", "birth": "<NGÀY SINH>",
+    "address": "<ĐỊA CHỈ>", "number": "<SỐ>",
 }  # fmt: skip
 
 _GAP = r"[ .\-\u00a0]?"
@@ -65,8 +66,8 @@ def _near(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{words})\W*(?:\w+\W+){{0,4}}$", re.I)
 
 
-_SECRET = r"otp|passcode|mã xác (?:thực|nhận)|ma xac (?:thuc|nhan)|mã pin|mã số bí mật|mã bí mật"
-_PASSWORD = r"mật khẩu|mat khau|password|pass|mk"
+_CODE_WORDS = r"otp|passcode|mã xác (?:thực|nhận)|ma xac (?:thuc|nhan)|mã pin|mã số bí mật|mã bí mật"
+_PASSWORD_WORDS = r"mật khẩu|mat khau|password|pass|mk"
 
 _PATTERNS = (
     Pattern("dossier", re.compile(r"(?<!\w)(?:\d{3}\.\d{2}\.\d{2}\.)?H\d{2}(?:\.\d+)*-\d{6}-\d{3,6}(?!\d)", re.I)),
@@ -83,9 +84,9 @@ _PATTERNS = (
     Pattern("number", re.compile(_bounded(r"\d(?:" + _GAP + r"\d){9,}"))),
     Pattern("passport", re.compile(r"(?<![A-Za-z\d])[A-Z]\d{7,8}(?!\d)", re.I)),
     Pattern("plate", re.compile(r"(?<!\w)\d{2}[- ]?[A-Z][A-Z0-9]?[- ]?(?:\d{3}\.\d{2}|\d{5}|\d{4})(?!\d)", re.I)),
-    Pattern("otp", re.compile(_bounded(r"\d(?:[ -]?\d){3,7}")), near=_near(_SECRET + r"|(?<!\w)mã(?: số)?(?: là)?|(?<!\w)code")),
-    Pattern("otp", re.compile(r"(?<!\d)(\d(?:[ -]?\d){3,7})(?!\d)(?=[^\n]{0,25}(?:" + _SECRET + "))", re.I), group=1),
-    Pattern("password", re.compile(rf"(?<!\w)(?:{_PASSWORD})(?:\s+\w+){{0,3}}?\s*(?:là|la|:|=)\s*((?=\S*\d|\S{4})[^\s<]\S*)", re.I), group=1),
+    Pattern("otp", re.compile(_bounded(r"\d(?:[ -]?\d){3,7}")), near=_near(_CODE_WORDS + r"|(?<!\w)mã(?: số)?(?: là)?|(?<!\w)code")),
+    Pattern("otp", re.compile(r"(?<!\d)(\d(?:[ -]?\d){3,7})(?!\d)(?=[^\n]{0,25}(?:" + _CODE_WORDS + "))", re.I), group=1),
+    Pattern("password", re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})(?:\s+\w+){{0,3}}?\s*(?:là|la|:|=)\s*((?=\S*\d|\S{4})[^\s<]\S*)", re.I), group=1),
     Pattern(
         "birth",
         re.compile(r"(?<!\d)\d{1,2}\s*[/.\-]\s*\d{1,2}\s*[/.\-]\s*\d{2,4}(?!\d)"),

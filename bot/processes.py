@@ -42,7 +42,8 @@ def parts(settings: Settings) -> tuple[Part, Part]:
     home = settings.home.absolute()
     rasa = [
         str(settings.rasa_python), "-m", "nlu.launcher", "run", "--port", str(settings.rasa_port),
-        "--actions", f"{settings.actions_url}/webhook", "--tracker-db", str(home / TRACKER), "--model", str(home / MODEL),
+        "--actions", f"{settings.actions_url}/webhook", "--tracker-db", str(home / TRACKER),
+        "--model", str(home / MODEL),
     ]  # fmt: skip
     return (
         Part("rasa", settings.rasa_port, rasa, f"{settings.rasa_url}/", "Hello from Rasa"),
@@ -68,7 +69,8 @@ async def is_up(part: Part) -> bool:
     if part.expected in said:
         return True
     raise RefusedError(
-        f"port {part.port} is taken by something else; set TTHC_{part.name.upper()}_PORT to a free port, or stop that program"
+        f"port {part.port} is taken by something else; "
+        f"set TTHC_{part.name.upper()}_PORT to a free port, or stop that program"
     )
 
 

@@ -1,7 +1,8 @@
 """``service.db``: what happens while the bot runs. Users only as keyed hashes, texts only after masking.
 
 Tables: ``inbox`` (deliveries and their answers, so that a second delivery finds itself), ``buttons`` (short key →
-payload), ``progress`` (guide in hand of a user), ``unanswered`` (questions that found nothing), ``users`` (last seen), ``owed`` (whom Rasa has yet to forget).
+payload), ``progress`` (guide in hand of a user), ``unanswered`` (questions that found nothing), ``users`` (last seen),
+``owed`` (whom Rasa has yet to forget).
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ class Service:
         self._run("delete from owed where user = ?", (user,))
 
     def purge(self, days: int) -> int:
-        """Forget users not seen for ``days``, answered deliveries, old questions; returns how many users were forgotten."""
+        """Forget users not seen for ``days``, answered deliveries, old questions; returns users forgotten."""
         now = time.time()
         idle = [r[0] for r in self._run("select user from users where seen < ?", (now - days * 86400,)).fetchall()]
         for user in idle:

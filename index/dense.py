@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -12,10 +13,13 @@ from index.encoder import Vectors
 
 FILE = "dense.faiss"
 OWNERS = "owners.npy"
+FLAT_UP_TO = 6_000
+"""Vectors up to which exact search is as quick as HNSW (docs/benchmarks.md)."""
+LINKS, EFFORT = 24, 160
 
 
 class DenseRetriever:
-    """Exact inner-product search over unit vectors, several of them a procedure.
+    """Inner-product search over unit vectors, several of them a procedure: exact while they are few, else HNSW.
 
     >>> retriever = DenseRetriever.build(np.eye(3, dtype=np.float32), np.array([0, 0, 1]))
     >>> scores, rows = retriever.run(np.array([0.0, 0.0, 1.0], np.float32), 2)
@@ -24,13 +28,21 @@ class DenseRetriever:
     """
 
     def __init__(self, index: faiss.Index, owners: NDArray[np.int32]) -> None:
+        faiss.omp_set_num_threads(1)  # a search is too short to be worth sharing out
         self.index, self.owners = index, owners
+        if hasattr(index, "hnsw"):
+            index.hnsw.efSearch = EFFORT
         self.size = int(owners.max()) + 1 if len(owners) else 0
 
     @classmethod
     def build(cls, vectors: Vectors, owners: NDArray[np.int32]) -> DenseRetriever:
         """``vectors`` [n, d] float32, unit length; ``owners`` [n]: the procedure's position for each."""
-        index = faiss.IndexFlatIP(vectors.shape[1])
+        index: Any
+        if len(vectors) <= FLAT_UP_TO:
+            index = faiss.IndexFlatIP(vectors.shape[1])
+        else:
+            index = faiss.IndexHNSWFlat(vectors.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+            index.hnsw.efConstruction = EFFORT
         index.add(vectors)
         return cls(index, np.asarray(owners, np.int32))
 
@@ -46,8 +58,9 @@ class DenseRetriever:
 
     def vectors(self) -> Vectors:
         """All vectors, [n, d], as a view of the index."""
-        flat = faiss.rev_swig_ptr(self.index.get_xb(), self.index.ntotal * self.index.d)
-        return np.asarray(flat, np.float32).reshape(self.index.ntotal, self.index.d)
+        held: Any = faiss.downcast_index(self.index.storage) if hasattr(self.index, "storage") else self.index
+        flat = faiss.rev_swig_ptr(held.get_xb(), held.ntotal * held.d)
+        return np.asarray(flat, np.float32).reshape(held.ntotal, held.d)
 
     def run(self, query: Vectors, depth: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Best cosine of each procedure among the ``depth`` nearest vectors (-1: none is), and that vector's row."""

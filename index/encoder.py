@@ -105,6 +105,9 @@ class Encoder:
 
     def __init__(self, source: str | Path | Any) -> None:
         if isinstance(source, str | Path):
+            import torch
+
+            torch.set_num_threads(1)  # an encoding is too short to be worth sharing out
             if isinstance(source, Path) and not source.is_dir():
                 raise RefusedError(f"{source}: no model here; run `tthc index build`")
             from sentence_transformers import SentenceTransformer

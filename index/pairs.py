@@ -102,9 +102,10 @@ def epoch_pairs(
     for code, name in names.items():
         for _ in range(2 if code in common else 1):
             pairs.append((code, noise.name(name), name))
-        own = phrases.get(code, ())
+    for code, own in phrases.items():
         for phrase in own:
-            pairs.append((code, noise.phrase(phrase), name))
+            if code in names:
+                pairs.append((code, noise.phrase(phrase), names[code]))
             if len(own) > 1:
                 other = noise.random.choice([p for p in own if p != phrase])
                 pairs.append((code, noise.phrase(phrase), other))

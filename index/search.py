@@ -27,8 +27,6 @@ ROWS = "rows.json"
 RANKING = "ranking.json"
 DEPTH = 120
 CANDIDATES = 40
-GAPPED = 8
-"""So many of a candidate's scores are also compared with the best among the candidates."""
 RARE = 6.0
 """Weight of a word that the catalogue does not know."""
 
@@ -100,6 +98,7 @@ class Retrieval:
         self._first = np.searchsorted(rows.owners, np.arange(len(procedures) + 1))
         self._vectors = dense.vectors()
         self._words = [frozenset(text.split()) for text in rows.texts]
+        self._totals = [self._weigh(words) for words in self._words]
         self._fixed = np.array(
             [
                 [
@@ -118,42 +117,49 @@ class Retrieval:
         lexical = np.zeros(len(self._fixed), np.float32)
         np.maximum.at(lexical, self.rows.owners[rows], weights)
         chosen = np.union1d(_best(dense, CANDIDATES), _best(lexical, CANDIDATES))
+        known = self.lexical.known(query.folded)
         if not len(chosen):
-            return Candidates(chosen, np.zeros((0, 1)), chosen, 0.0, 0.0, self.lexical.known(query.folded))
-        spans = [np.arange(self._first[p], self._first[p + 1]) for p in chosen]
-        every = np.concatenate(spans)
+            return Candidates(chosen, np.zeros((0, 1)), chosen, 0.0, 0.0, known)
+        counts = self._first[chosen + 1] - self._first[chosen]
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        every = np.arange(counts.sum()) + np.repeat(self._first[chosen] - starts, counts)
         cosine = self._vectors[every] @ vector
-        order = np.argsort(rows)
-        at = np.minimum(np.searchsorted(rows, every, sorter=order), max(0, len(rows) - 1))
-        words = np.where(rows[order[at]] == every, weights[order[at]], 0.0) if len(rows) else np.zeros(len(every))
-        ends = np.cumsum([len(s) for s in spans])[:-1]
-        asked = frozenset(query.folded.split())
-        own, texts = [], []
-        for span, cos, word in zip(spans, np.split(cosine, ends), np.split(words, ends), strict=True):
-            joint = cos + 0.5 * word
-            best = int(span[np.argmax(joint)])
-            texts.append(best)
-            top, together = np.sort(cos)[::-1][:3], np.sort(joint)[::-1][:3]
-            own.append(
-                [
-                    top[0], word.max(), top.mean(), together[0], together.mean(), cos[0], self._share(asked, best),
-                    self._share(self._words[best], asked), float(self.rows.is_phrase[best]),
-                ]
-            )  # fmt: skip
-        scores = np.array(own, float)
-        gaps = scores[:, :GAPPED].max(axis=0) - scores[:, :GAPPED]
-        features = np.hstack([scores, gaps, self._fixed[chosen]])
+        word = np.zeros(len(self.rows.texts), np.float32)
+        word[rows] = weights
+        word = word[every]
+        joint = cosine + 0.5 * word
+        owner = np.repeat(np.arange(len(chosen)), counts)
+        best = np.lexsort((-joint, owner))[starts]
+        texts = every[best]
+        covered = self._coverage(frozenset(query.folded.split()), texts)
+        scores = np.column_stack(
+            [
+                np.maximum.reduceat(cosine, starts), np.maximum.reduceat(word, starts),
+                _top3(cosine, owner, starts, counts),
+                joint[best], _top3(joint, owner, starts, counts), cosine[starts], covered,
+            ]
+        ).astype(float)  # fmt: skip
+        gaps = scores.max(axis=0) - scores
+        features = np.hstack([scores, self.rows.is_phrase[texts, None], gaps, self._fixed[chosen]])
         top_dense, top_lexical = scores[:, :2].max(axis=0)
-        return Candidates(
-            chosen, features, np.array(texts), float(top_dense), float(top_lexical), self.lexical.known(query.folded)
-        )
+        return Candidates(chosen, features, texts, float(top_dense), float(top_lexical), known)
 
-    def _share(self, words: frozenset[str], inside: frozenset[str] | int) -> float:
-        """Share of ``words`` (weighted by rarity) that stand in a row, or in a set of words."""
-        other = self._words[inside] if isinstance(inside, int) else inside
-        weight = self.lexical.weight
-        total = sum(weight.get(w, RARE) for w in words)
-        return sum(weight.get(w, RARE) for w in words & other) / total if total else 0.0
+    def _weigh(self, words: frozenset[str]) -> float:
+        return float(sum(self.lexical.weight.get(w, RARE) for w in words))
+
+    def _coverage(self, asked: frozenset[str], rows: NDArray[np.int64]) -> Matrix:
+        """[n, 2]: share of the question's words that stand in a row, and of the row's in the question, by rarity."""
+        weights = {w: self.lexical.weight.get(w, RARE) for w in asked}
+        total = sum(weights.values()) or 1.0
+        shared = [sum([weights[w] for w in asked if w in self._words[r]]) for r in rows]
+        return np.array([(s / total, s / (self._totals[r] or 1.0)) for s, r in zip(shared, rows, strict=True)])
+
+
+def _top3(values: NDArray[Any], owner: NDArray[Any], starts: NDArray[Any], counts: NDArray[Any]) -> NDArray[Any]:
+    """Mean of each owner's three best values; ``values`` lie owner by owner."""
+    sums = np.concatenate([[0.0], np.cumsum(values[np.lexsort((-values, owner))], dtype=float)])
+    kept = np.minimum(3, counts)
+    return np.asarray((sums[starts + kept] - sums[starts]) / kept)
 
 
 def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:

@@ -73,6 +73,9 @@ def catalogue_files(source: Path) -> list[Path]:
     if not source.is_dir():
         raise DataError("no such file or folder", source)
     if (source / "records.jsonl").is_file():
+        state = source / "state.json"
+        if state.is_file() and not json.loads(state.read_text(encoding="utf-8")).get("complete"):
+            raise DataError("the fetch into this folder is not complete; run `tthc kb fetch` again", source)
         return [source / "records.jsonl"]
     found = sorted([*source.glob("*.jsonl"), *source.glob("*.jsonl.gz"), *source.glob("*.json")])
     if not found:

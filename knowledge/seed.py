@@ -42,13 +42,11 @@ def load_phrases(folder: Path = HERE / "phrases") -> dict[str, list[str]]:
         if not isinstance(data, dict):
             raise DataError("a phrase file maps codes to lists of phrases", path, 1)
         for code, texts in data.items():
-            line = locate(path, (code,))
             if not isinstance(code, str) or not re.match(CODE_PATTERN, code):
-                raise DataError(f"{code!r} is not a procedure code in quotes", path, line)
+                raise DataError(f"{code!r} is not a procedure code in quotes", path, locate(path, (code,)))
             if not isinstance(texts, list) or not all(isinstance(t, str) and t.strip() for t in texts):
-                raise DataError(f"the phrases of {code} are a list of texts", path, line)
-            known = phrases.setdefault(code, [])
-            known.extend(t for t in dict.fromkeys(x.strip() for x in texts) if t not in known)
+                raise DataError(f"the phrases of {code} are a list of texts", path, locate(path, (code,)))
+            phrases[code] = list(dict.fromkeys([*phrases.get(code, ()), *(t.strip() for t in texts)]))
     return phrases
 
 

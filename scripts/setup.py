@@ -2,8 +2,8 @@
 
 usage: python3 scripts/setup.py [--quick]     (``make setup``; repeatable, does only what has changed)
 
-Needs Python 3.10 (for Rasa) and Python 3.11 or newer; looks for them on PATH, in pyenv's versions and through uv. Runs on
-any Python >= 3.8 and imports nothing but the standard library. TORCH_INDEX names a package index for torch on machines
+Needs Python 3.10 (for Rasa) and Python 3.11 or newer; looks for them on PATH, in pyenv's versions and through uv.
+Runs on any Python >= 3.8 and imports nothing but the standard library. TORCH_INDEX names a package index for torch on machines
 where the plain one would bring gigabytes of CUDA (for example the CPU index that pytorch.org documents).
 """
 
@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("TTHC_HOME") or ROOT / "var")
@@ -54,7 +54,7 @@ def run(command: Sequence[object], **environment: str) -> None:
 # -- finding Python --------------------------------------------------------------------------------------------------
 
 
-def version_of(python: str) -> Optional[Tuple[int, int]]:
+def version_of(python: str) -> tuple[int, int] | None:
     """(major, minor) of an interpreter that starts and can make environments, else None."""
     script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
     try:
@@ -65,7 +65,7 @@ def version_of(python: str) -> Optional[Tuple[int, int]]:
     return int(major), int(minor)
 
 
-def candidates(minors: Sequence[int]) -> List[str]:
+def candidates(minors: Sequence[int]) -> list[str]:
     """Interpreters worth asking, best first: PATH, pyenv's versions, uv's."""
     found = [shutil.which(f"python3.{m}") for m in minors] + [sys.executable, shutil.which("python3")]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
@@ -74,7 +74,8 @@ def candidates(minors: Sequence[int]) -> List[str]:
         found += [str(p) for p in sorted(pyenv.glob(f"3.{minor}.*/bin/python3.{minor}"), key=key, reverse=True)]
     uv = shutil.which("uv")
     for minor in minors if uv else ():
-        done = subprocess.run([uv or "uv", "python", "find", f"3.{minor}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        command = [uv or "uv", "python", "find", f"3.{minor}"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         found.append(done.stdout.decode().strip() or None)
     return [f for f in found if f]
 
@@ -100,8 +101,10 @@ def digest(*paths: Path, extra: str = "") -> str:
     """Digest of files and folders, to see whether a step's inputs have changed."""
     found = hashlib.sha256(extra.encode())
     for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts) if path.is_dir() else [path]
-        for file in files:
+        files = (
+            [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts] if path.is_dir() else [path]
+        )
+        for file in sorted(files):
             found.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
 
@@ -146,7 +149,8 @@ def imported() -> bool:
         "from pathlib import Path; from knowledge.release import Releases, read_manifest; import sys;"
         "print(read_manifest(Releases(Path(sys.argv[1])).current()).imported)"
     )
-    done = subprocess.run([APP / "bin" / "python", "-c", script, HOME], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [APP / "bin" / "python", "-c", script, HOME]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return done.stdout.strip() not in (b"", b"0")
 
 
@@ -161,8 +165,9 @@ def main() -> int:
     stamps = HOME / "stamps"
     stamps.mkdir(parents=True, exist_ok=True)
     data = [ROOT / "knowledge" / x for x in ("seed", "phrases")] + [ROOT / "index"]
-    steps: List[Tuple[str, Path, Callable[[], None], str, str]] = [
-        ("app", APP, app_environment, digest(REQUIREMENTS / "app.txt", REQUIREMENTS / "torch.txt", ROOT / "pyproject.toml"),
+    steps: list[tuple[str, Path, Callable[[], None], str, str]] = [
+        ("app", APP, app_environment,
+         digest(REQUIREMENTS / "app.txt", REQUIREMENTS / "torch.txt", ROOT / "pyproject.toml"),
          "environment of the bot (.venv, about a minute)"),
         ("rasa", RASA, rasa_environment, digest(REQUIREMENTS / "rasa.txt"),
          "environment of Rasa (.venv-rasa, one to four minutes)"),
@@ -172,7 +177,7 @@ def main() -> int:
          "training of Rasa's model (about half a minute)"),
     ]  # fmt: skip
     began, done = time.time(), 0
-    sizes: Dict[str, str] = {}
+    sizes: dict[str, str] = {}
     for i, (name, result, step, wanted, text) in enumerate(steps, 1):
         stamp = stamps / name
         if result.exists() and stamp.is_file() and stamp.read_text() == wanted:

@@ -3,7 +3,8 @@
 usage: python scripts/stamp_seed.py CATALOGUE [CODE ...]
 
 Run it for the codes you have just compared with the portal, by eye. It writes ``fingerprint``, ``updated_on`` and
-``checked_on``; as long as an imported record has that fingerprint, the seed's plain wording of papers and steps is shown.
+``checked_on``; as long as an imported record has that fingerprint, the seed's plain wording of papers and steps is
+shown.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ AT_ONCE = 64
 
 
 def read_line(line: str, run: str, number: int) -> Incoming:
-    """A line of input as a delivery: ``{"user", "text"}``, ``{"user", "button": n}`` or bare text (user ``console``)."""
+    """A line of input as a delivery: ``{"user", "text"}``, ``{"user", "button": n}`` or bare text."""
     user, text, button, delivery = USER, line.rstrip("\n"), None, f"{run}-{number}"
     if line.lstrip().startswith("{"):
         try:

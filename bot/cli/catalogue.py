@@ -73,6 +73,9 @@ def import_(
 def fetch(
     out: Annotated[Path | None, typer.Option(help="Folder to fetch into (default TTHC_HOME/catalogue).")] = None,
     base_url: Annotated[str, typer.Option(help="Address of the portal.")] = PORTAL,
+    accept_smaller_list: Annotated[
+        bool, typer.Option(help="The portal really lists fewer procedures now; let the rest go.")
+    ] = False,
     pause: Annotated[
         tuple[float, float], typer.Option(help="Shortest and longest pause between requests, seconds.")
     ] = (1, 3),
@@ -92,6 +95,7 @@ def fetch(
             folder,
             base_url=base_url,
             pause=pause,
+            accept_smaller_list=accept_smaller_list,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(

@@ -8,7 +8,6 @@ from bot.dialogue import find, guide
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
 from bot.texts import text
-from index.search import Hit
 from index.text import fold
 
 INTENTS = ("choose_nth", "affirm", "deny")
@@ -44,9 +43,7 @@ def handle(turn: Turn) -> Outcome:
         case "choose" if len(candidates) == 1:
             return _open(turn, candidates[0])
         case "choose":
-            procedures = [p for c in candidates if (p := turn.assistant.procedure(c))]
-            hits = [Hit(p.code, p.name, 1.0, "") for p in procedures]
-            return find.clarify(turn, hits)
+            return find.clarify_codes(turn, candidates)
         case "guide":
             turn.intent = "guide_start"
             return guide.start(turn)

@@ -81,7 +81,12 @@ def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
 
 def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "") -> Outcome:
     """Ask which of the first few is meant, naming what tells them apart."""
-    chosen = [p for hit in hits[:CHOICES] if (p := turn.assistant.procedure(hit.code))]
+    return clarify_codes(turn, [hit.code for hit in hits[:CHOICES]], intro=intro)
+
+
+def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "") -> Outcome:
+    """The same for codes."""
+    chosen = [p for code in codes if (p := turn.assistant.procedure(code))]
     if not chosen:
         return nothing(turn, None)
     names = [answers.title_of(p) for p in chosen]

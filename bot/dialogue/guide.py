@@ -15,8 +15,8 @@ from knowledge.model import Procedure
 from knowledge.rescues import Rescue
 
 INTENTS = (
-    "guide_start", "guide_next", "guide_done", "guide_back", "guide_repeat", "guide_stuck", "guide_stop", "guide_resume",
-    "rescue",
+    "guide_start", "guide_next", "guide_done", "guide_back", "guide_repeat", "guide_stuck", "guide_stop",
+    "guide_resume", "rescue",
 )  # fmt: skip
 BEFORE = "before"
 """Step id of the list of things to have at hand, shown before the first step."""

@@ -8,8 +8,8 @@ from bot.reply import Button, Outcome
 from bot.texts import text
 
 INTENTS = (
-    "greet", "thanks", "goodbye", "help", "about_bot", "file_for_me", "offer_secret", "complaint", "talk_to_person", "insult",
-    "chitchat", "restart", "forget_me",
+    "greet", "thanks", "goodbye", "help", "about_bot", "file_for_me", "offer_secret", "complaint", "talk_to_person",
+    "insult", "chitchat", "restart", "forget_me",
 )  # fmt: skip
 CLEARED = ("procedure", "candidates", "pending", "guide", "last_aspect")
 

@@ -151,7 +151,7 @@ class SyllableEntityExtractor(GraphComponent, EntityExtractorMixin):
             text = message.get(TEXT) or ""
             entities = self.extract(text)
             ranking = message.get(INTENT_RANKING_KEY) or [message.get(INTENT) or {}]
-            if any(r.get("name") == "choose_nth" for r in ranking[:2]):
+            if any(r.get("name") == "choose_nth" and r.get("confidence", 0) >= 0.15 for r in ranking[:2]):
                 entities += ordinal(text)
             message.set(ENTITIES, message.get(ENTITIES, []) + self.add_extractor_name(entities), add_to_output=True)
         return messages

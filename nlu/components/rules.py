@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Dict, Optional, Text, Tuple
 
 from rasa.core.policies.policy import PolicyPrediction
@@ -39,10 +40,13 @@ class IntentRulePolicy(RulePolicy):
         message = tracker.latest_message
         key = (tracker.latest_action_name, message.intent_name if message else None)
         if key in known:
-            return known[key]
+            prediction = copy.copy(known[key])
+            prediction.probabilities = list(prediction.probabilities)  # Rasa zeroes rejected actions in place
+            return prediction
         prediction = super().predict_action_probabilities(tracker, domain, rule_only_data, **kwargs)
         if not tracker.active_loop and self._is_simple(domain):
-            known[key] = prediction
+            known[key] = copy.copy(prediction)
+            known[key].probabilities = list(prediction.probabilities)
         return prediction
 
     def _is_simple(self, domain: Domain) -> bool:
