@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 MASKS = {
-    "citizen": "<CĂN CƯỚC>", "phone": "<SĐT>", "card": "<SỐ THẺ>", "otp": "<MÃ OTP>", "password": "<MẬT KHẨU>",
-    "email": "<EMAIL>", "passport": "<HỘ CHIẾU>", "insurance": "<MÃ BHXH>", "health": "<MÃ BHYT>",
-    "tax": "<MÃ SỐ THUẾ>", "plate": "<BIỂN SỐ>", "dossier": "<MÃ HỒ SƠ>", "birth": "<NGÀY SINH>",
-    "address": "<ĐỊA CHỈ>", "number": "<SỐ>",
+    "citizen": "<SO_CAN_CUOC>", "phone": "<SO_DIEN_THOAI>", "card": "<SO_THE>", "otp": "<MA_OTP>",
+    "password": "<MAT_KHAU>", "email": "<EMAIL>", "passport": "<SO_HO_CHIEU>", "insurance": "<MA_BHXH>",
+    "health": "<MA_BHYT>", "tax": "<MA_SO_THUE>", "plate": "<BIEN_SO>", "dossier": "<MA_HO_SO>",
+    "birth": "<NGAY_SINH>", "address": "<DIA_CHI>", "number": "<DAY_SO>",
 }  # fmt: skip
+"""One token each, so that a mask is never taken for the words it stands for."""
 
 _GAP = r"[ .\-\u00a0]?"
 
@@ -88,6 +89,11 @@ _PATTERNS = (
     Pattern("otp", re.compile(r"(?<!\d)(\d(?:[ -]?\d){3,7})(?!\d)(?=[^\n]{0,25}(?:" + _CODE_WORDS + "))", re.I), group=1),
     Pattern("password", re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})(?:\s+\w+){{0,3}}?\s*(?:là|la|:|=)\s*((?=\S*\d|\S{4})[^\s<]\S*)", re.I), group=1),
     Pattern(
+        "password",
+        re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})\s+(?:\w+\s+)?((?=[^\s<]*\d)[^\s<]{{5,}})", re.I),
+        group=1,
+    ),
+    Pattern(
         "birth",
         re.compile(r"(?<!\d)\d{1,2}\s*[/.\-]\s*\d{1,2}\s*[/.\-]\s*\d{2,4}(?!\d)"),
         near=_near(r"sinh|sn|ns|ngày sinh|ngay sinh"),
@@ -140,7 +146,7 @@ def redact(text: str) -> str:
     """``text`` in NFC with personal data masked. Masking twice changes nothing.
 
     >>> redact("cccd của tôi 052199001234, sđt 0905 123 456, mã 1.001193 phí 10.000 đồng")
-    'cccd của tôi <CĂN CƯỚC>, sđt <SĐT>, mã 1.001193 phí 10.000 đồng'
+    'cccd của tôi <SO_CAN_CUOC>, sđt <SO_DIEN_THOAI>, mã 1.001193 phí 10.000 đồng'
     """
     text = unicodedata.normalize("NFC", text)
     parts, at = [], 0

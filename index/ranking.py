@@ -45,10 +45,10 @@ class Logistic:
     bias: float
 
     @classmethod
-    def fit(cls, features: Matrix, labels: NDArray[np.int_], strength: float = 1.0) -> Logistic:
-        """Fit on ``features`` [n, k] and 0/1 ``labels`` [n]. Needs both classes."""
+    def fit(cls, features: Matrix, labels: NDArray[np.int_], weights: Matrix | None = None) -> Logistic:
+        """Fit on ``features`` [n, k], 0/1 ``labels`` [n] and, where rows count differently, ``weights`` [n]."""
         scaler = StandardScaler().fit(features)
-        model = LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(features), labels)
+        model = LogisticRegression(max_iter=1000).fit(scaler.transform(features), labels, sample_weight=weights)
         return cls(scaler.mean_.tolist(), scaler.scale_.tolist(), model.coef_[0].tolist(), float(model.intercept_[0]))
 
     def run(self, features: Matrix) -> Matrix:
@@ -76,7 +76,7 @@ def list_features(
 
 
 def choose_thresholds(answerable: Matrix, right: Matrix, has_gold: NDArray[np.bool_], first_is_gold: NDArray[np.bool_],
-                      near_gold: NDArray[np.bool_]) -> Thresholds:  # fmt: skip
+                      near_gold: NDArray[np.bool_], weights: Matrix) -> Thresholds:  # fmt: skip
     """Thresholds from out-of-fold probabilities: lose at most 3% of real questions, then maximise :data:`GAIN`."""
     real = np.sort(answerable[has_gold])
     none = float(real[int(LOST_AT_MOST * len(real))]) if len(real) else 0.5
@@ -85,17 +85,19 @@ def choose_thresholds(answerable: Matrix, right: Matrix, has_gold: NDArray[np.bo
     gain_ask = np.where(near_gold, GAIN["asked"], GAIN["asked in vain"])
     best, best_gain = 0.5, -np.inf
     for candidate in np.unique(np.round(right[kept], 3)) if kept.any() else []:
-        gain = float(np.where(right >= candidate, gain_answer, gain_ask)[kept].sum())
+        gain = float((np.where(right >= candidate, gain_answer, gain_ask) * weights)[kept].sum())
         if gain > best_gain:
             best, best_gain = float(candidate), gain
     return Thresholds(none, best)
 
 
-def out_of_fold(features: Matrix, labels: NDArray[np.int_], strength: float = 1.0) -> Matrix:
+def out_of_fold(features: Matrix, labels: NDArray[np.int_], weights: Matrix) -> Matrix:
     """Probabilities for each row by models that have not seen it (5 folds, fixed split)."""
     from sklearn.model_selection import StratifiedKFold
     from sklearn.pipeline import make_pipeline
 
     folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
-    return np.asarray(cross_val_predict(model, features, labels, cv=folds, method="predict_proba")[:, 1], np.float64)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    params = {"logisticregression__sample_weight": weights}
+    found = cross_val_predict(model, features, labels, cv=folds, method="predict_proba", params=params)
+    return np.asarray(found[:, 1], np.float64)

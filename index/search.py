@@ -236,7 +236,8 @@ class Searcher:
         answerable = float(self.ranking.answerable.run(row)[0])
         right = float(self.ranking.right.run(row)[0])
         limits = self.ranking.thresholds
-        decision: Decision = "none" if answerable < limits.none else "answer" if right >= limits.answer else "clarify"
+        sure = right >= limits.answer
+        decision: Decision = "answer" if sure else "clarify" if answerable >= limits.none else "none"
         hits = [
             Hit(self.codes[p], self.names[p], round(float(scores[i]), 4), self.retrieval.rows.texts[found.texts[i]])
             for i in order[:top]

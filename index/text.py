@@ -20,6 +20,7 @@ from knowledge.yamlfile import load_yaml, parse
 LEXICON = Path(__file__).with_name("lexicon.yml")
 
 _TOKEN = re.compile(r"\d+(?:[.,/-]\d+)*(?:\.[a-z]\d{2})?|[^\W\d_]+\d*|\d+[^\W\d_]+", re.U)
+_MASK = re.compile(r"<[A-Z_]+>")
 _DIACRITIC = re.compile("[\u0300-\u036f]")
 
 
@@ -91,7 +92,7 @@ class Lexicon:
 
     def normalise(self, text: str) -> Normal:
         """Lower-case NFC tokens joined by blanks, lexicon applied, and the same folded."""
-        tokens = _TOKEN.findall(unicodedata.normalize("NFC", text).lower())
+        tokens = _TOKEN.findall(_MASK.sub(" ", unicodedata.normalize("NFC", text)).lower())
         bare = not any(has_diacritics(t) for t in tokens)
         out: list[str] = []
         position = 0

@@ -30,7 +30,7 @@ def clean(text: object) -> str:
     text = _IMAGE.sub("", text)
     text = re.sub(r"<br\s*/?>|</p>|</div>|</li>|</tr>", "\n", text, flags=re.I)
     text = html.unescape(_TAG.sub(" ", text))
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text)).replace("\r", "\n")
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).replace("\r", "\n")
     lines = (re.sub(r"[ \t\u00a0\u2000-\u200a\u3000]+", " ", line).strip() for line in text.split("\n"))
     return re.sub(r"\n{2,}", "\n", "\n".join(lines)).strip()
 
@@ -70,7 +70,9 @@ def read_fee(raw: Mapping[str, Any], today: dt.date) -> Fee:
     """One fee line of the portal. The amount is kept only when it is above 0 and its own clause has not ended."""
     text = clean(raw.get("description"))
     value = raw.get("value")
-    amount = int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    amount = None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and value % 1 == 0:
+        amount = int(value)
     clauses = [c.strip() for c in _CLAUSE.split(text) if c and c.strip()]
     live = [c for c in clauses if not (ends := end_dates(c)) or max(ends) >= today]
     currency = "USD" if raw.get("currencyName") == "USD" else "VND"

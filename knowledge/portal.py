@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield 1, json.dumps(json.load(stream))
                 return
             yield from ((number, line) for number, line in enumerate(stream, 1) if line.strip())
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"cannot be read to its end: {error}", path) from error
 
 
@@ -247,6 +248,6 @@ def read_catalogue(source: Path, today: dt.date | None = None) -> ImportReport:
                 first = error.errors()[0]
                 at_field = ".".join(str(x) for x in first["loc"])
                 report.problems.append(DataError(f"{at_field}: {first['msg']}", path, number))
-            except (TypeError, ValueError, AttributeError) as error:
+            except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
                 report.problems.append(DataError(f"a value of the wrong type or shape: {error}", path, number))
     return report

@@ -103,8 +103,8 @@ class Releases:
         """Switch to release ``to``, or to the one published before the current one."""
         now = self.current().name
         if not to:
-            order = [e["id"] for e in self.log() if (self.folder / e["id"]).is_dir()]
-            earlier = [i for i in order[: max((n for n, i in enumerate(order) if i == now), default=0)] if i != now]
+            order = [e["id"] for e in self.log() if e["action"] == "publish" and (self.folder / e["id"]).is_dir()]
+            earlier = order[: order.index(now)] if now in order else []
             if not earlier:
                 raise RefusedError("there is no earlier release to go back to")
             to = earlier[-1]

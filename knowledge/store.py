@@ -34,16 +34,18 @@ def write_catalogue(
     try:
         db.table("procedures").insert_all(map(_row, procedures), pk="code", columns={"updated_on": str})
         codes = {row["code"] for row in db.query("select code from procedures")}
+        db.table("phrases").create(
+            {"code": str, "position": int, "text": str}, pk=("code", "position"),
+            foreign_keys=[("code", "procedures", "code")],
+        )  # fmt: skip
         db.table("phrases").insert_all(
             (
                 {"code": code, "position": position, "text": text}
                 for code, texts in phrases.items()
                 if code in codes
                 for position, text in enumerate(texts)
-            ),
-            pk=("code", "position"), columns={"code": str, "position": int, "text": str},
-            foreign_keys=[("code", "procedures", "code")],
-        )  # fmt: skip
+            )
+        )
         db.table("skipped").insert_all(
             (s._asdict() for s in skipped), columns={"line": int, "code": str, "name": str, "reason": str}
         )

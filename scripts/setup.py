@@ -3,8 +3,8 @@
 usage: python3 scripts/setup.py [--quick]     (``make setup``; repeatable, does only what has changed)
 
 Needs Python 3.10 (for Rasa) and Python 3.11 or newer; looks for them on PATH, in pyenv's versions and through uv.
-Runs on any Python >= 3.8 and imports nothing but the standard library. TORCH_INDEX names a package index for torch on machines
-where the plain one would bring gigabytes of CUDA (for example the CPU index that pytorch.org documents).
+Runs on any Python >= 3.8 and imports nothing but the standard library. TORCH_INDEX names a package index for torch on
+machines where the plain one would bring gigabytes of CUDA (for example the CPU index that pytorch.org documents).
 """
 
 from __future__ import annotations
@@ -101,10 +101,8 @@ def digest(*paths: Path, extra: str = "") -> str:
     """Digest of files and folders, to see whether a step's inputs have changed."""
     found = hashlib.sha256(extra.encode())
     for path in paths:
-        files = (
-            [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts] if path.is_dir() else [path]
-        )
-        for file in sorted(files):
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in (f for f in files if f.is_file() and "__pycache__" not in f.parts):
             found.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
 

@@ -101,7 +101,7 @@ def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "") -> Outco
     buttons.append(Button.to(text("button_none"), "none_of_these"))
     dates = sorted({answers.source(p).split("\n")[0] for p in chosen})
     body = "\n".join([intro or text("clarify"), *lines, "", dates[-1]])
-    return turn.reply(body, *buttons, candidates=[p.code for p in chosen], pending={"ask": "choose"}, procedure=None)
+    return turn.reply(body, *buttons, candidates=[p.code for p in chosen], pending={"ask": "choose"}, drop=True)
 
 
 def _hint(p: Procedure, among: Sequence[Procedure], names: Sequence[str]) -> str:

@@ -94,7 +94,6 @@ def _show(turn: Turn, procedure: Procedure, guide: Guide, at: int, *, note: str 
     outcome = turn.reply(
         "\n\n".join(x for x in (note, body) if x),
         *buttons,
-        procedure=None,
         guide=held,
         pending={"ask": "step"},
         candidates=None,

@@ -11,7 +11,7 @@ INTENTS = (
     "greet", "thanks", "goodbye", "help", "about_bot", "file_for_me", "offer_secret", "complaint", "talk_to_person",
     "insult", "chitchat", "restart", "forget_me",
 )  # fmt: skip
-CLEARED = ("procedure", "candidates", "pending", "guide", "last_aspect")
+CLEARED = ("candidates", "pending", "guide", "last_aspect")
 
 
 def handle(turn: Turn) -> Outcome:
@@ -19,6 +19,7 @@ def handle(turn: Turn) -> Outcome:
     line, resume = turn.back_to_guide()
     people = Button.to(text("button_people"), "talk_to_person")
     assist = Button.to(text("button_help"), "help")
+    forget = Button.to(text("button_forget"), "forget_me")
     hotlines = turn.assistant.contacts.hotlines
     match turn.intent:
         case "greet":
@@ -26,9 +27,9 @@ def handle(turn: Turn) -> Outcome:
             body = "\n\n".join(x for x in (text("greet"), notice, line) if x)
             return turn.reply(body, *resume, assist, people, seen=1.0)
         case "restart":
-            return turn.reply(text("restart"), assist, people, **dict.fromkeys(CLEARED))
+            return turn.reply(text("restart"), assist, people, drop=True, **dict.fromkeys(CLEARED))
         case "forget_me":
-            return turn.reply(text("forgotten"), assist, **dict.fromkeys(CLEARED), seen=None)
+            return turn.reply(text("forgotten"), assist, drop=True, seen=None, **dict.fromkeys(CLEARED))
         case "talk_to_person":
             return turn.reply(text("talk_to_person", contacts=turn.assistant.contact_lines()), *resume, assist)
         case "complaint":
@@ -43,5 +44,5 @@ def handle(turn: Turn) -> Outcome:
             buttons = find.fact_buttons(procedure)[:1] if procedure else []
             return turn.reply("\n\n".join(x for x in (text("file_for_me"), line) if x), *buttons, *resume, people)
         case "about_bot":
-            return turn.reply(f"{text('about_bot')}\n\n{text('privacy', days=turn.keep_days)}", *resume, assist, people)
+            return turn.reply(f"{text('about_bot')}\n\n{text('privacy', days=turn.keep_days)}", *resume, forget, people)
     return turn.reply("\n\n".join(x for x in (text(turn.intent), line) if x), *resume, people)

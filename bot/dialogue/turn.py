@@ -53,8 +53,12 @@ class Turn:
         guide = self.assistant.guide(procedure)
         return f"{guide.portal_name} ({guide.url})" if guide.url else guide.portal_name
 
-    def reply(self, body: str, *buttons: Button, procedure: Procedure | None = None, **slots: Any) -> Outcome:
-        """An outcome; with ``procedure`` it becomes the one in hand and the answer carries its source."""
+    def reply(
+        self, body: str, *buttons: Button, procedure: Procedure | None = None, drop: bool = False, **slots: Any
+    ) -> Outcome:
+        """An outcome; with ``procedure`` it becomes the one in hand and the answer carries its source; ``drop``: none is."""
+        if drop:
+            slots["procedure"] = None
         if procedure is not None:
             body = f"{body}\n\n{answers.source(procedure)}"
             slots.setdefault("procedure", procedure.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -69,17 +70,22 @@ class Bot:
 
     def start(self) -> None:
         """Start the chat; its first answer comes when Rasa and the actions are up."""
+        log = (self.home / "gateway.log").open("a")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bot", "chat", "--json"], cwd=ROOT, env=self.environment, text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(self.home / "gateway.log").open("a"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
+        log.close()
         self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        for line in process.stdout:
-            self._lines.put(line)
+        lines = self._lines
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line)
 
     def send(self, **message: Any) -> None:
         """Write one line of input."""
@@ -112,7 +118,7 @@ class Bot:
         if part == "gateway":
             assert self.process
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
+            self._end(self.process)
             self.start()
             return
         port = self.rasa_port if part == "rasa" else self.actions_port
@@ -128,12 +134,17 @@ class Bot:
         found = psutil.net_connections("tcp")
         return next((c.pid for c in found if c.status == "LISTEN" and c.laddr.port == port), None)
 
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.wait(30)
+        self._reader.join(5)
+
     def stop(self) -> None:
         """End the chat and what it or an earlier one (killed) started."""
         if self.process and self.process.poll() is None:
-            assert self.process.stdin
-            self.process.stdin.close()
-            self.process.wait(30)
+            self._end(self.process)
         for port in (self.rasa_port, self.actions_port):
             if pid := self._listener(port):
                 os.kill(pid, signal.SIGKILL)

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RASA = ROOT / ".venv-rasa" / "bin" / "python"
-MODEL = Path(os.environ.get("TTHC_RASA_MODEL") or ROOT / "var" / "rasa")
+MODEL = Path(os.environ.get("TTHC_RASA_MODEL") or ROOT / "var" / "rasa-model")
 
 
 def free_port() -> int:
