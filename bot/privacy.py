@@ -23,6 +23,7 @@ MASKS = {
     "birth": "<NGAY_SINH>", "address": "<DIA_CHI>", "number": "<DAY_SO>",
 }  # fmt: skip
 """One token each, so that a mask is never taken for the words it stands for."""
+_MASK = re.compile("(" + "|".join(map(re.escape, MASKS.values())) + ")")
 
 _GAP = r"[ .\-\u00a0]?"
 
@@ -37,14 +38,19 @@ def _bounded(pattern: str) -> str:
 
 _PROTECTED = re.compile(
     r"(?<![\d.])\d\.\d{6}(?:\.[A-Z]\d{2}(?:\.\d+)?)?(?![\d.]*\d)"
-    r"|(?<!\d)\d{1,3}(?:[.,]\d{3})+\s*(?:đ|đồng|vnđ|vnd|usd)(?!\w)"
-    r"|(?<!\d)\d{4,10}\s*(?:đ|đồng|vnđ|vnd|usd|tr|triệu|nghìn|ngàn|k)(?!\w)"
+    r"|(?<![\d.,])[1-9]\d{0,2}(?:[.,]\d{3})+\s*(?:đ|đồng|vnđ|vnd|usd)(?![\w/])"
+    r"|(?<!\d)[1-9]\d{3,9}\s*(?:đ|đồng|vnđ|vnd|usd|triệu|nghìn|ngàn)(?![\w/])"
+    r"|(?<!\d)[1-9]\d{3,5}(?:tr|k)(?!\w)"
     r"|(?<!\d)\d{1,4}(?:\.\d)?/\d{4}/[A-ZĐa-zđ]{2,}[\w-]*"
-    r"|(?<!\d)(?:18001096|1900\.?0368|1900\.?9068|1022)(?!\d)"
-    r"|(?:nghị định|thông tư|nghị quyết|luật|quyết định|hiệu lực|ban hành|đến hết|từ ngày|ngày ký)[^.;\n]{0,30}?"
-    r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}",
+    r"|(?<!\d)(?:18001096|1900\.?0368|1900\.?9068|1022)(?!\d)",
     re.I,
 )
+_LAW_DATE = re.compile(
+    r"(?:nghị định|thông tư|nghị quyết|luật|quyết định|hiệu lực|ban hành|đến hết|từ ngày|ngày ký)"
+    r"(?:(?!sinh)[^.;\n]){0,30}?(\d{1,2}[/.-]\d{1,2}[/.-]\d{4})",
+    re.I,
+)
+"""The date alone is protected, not what stands before it."""
 
 
 class Pattern(NamedTuple):
@@ -122,7 +128,7 @@ class Span(NamedTuple):
 
 def find(text: str) -> list[Span]:
     """Personal data in ``text`` (NFC), longest first at each place, none overlapping."""
-    protected = [m.span() for m in _PROTECTED.finditer(text)]
+    protected = [m.span() for m in _PROTECTED.finditer(text)] + [m.span(1) for m in _LAW_DATE.finditer(text)]
     found: list[Span] = []
     for span in sorted(_all(text), key=lambda s: s.start - s.end):
         inside = any(s < span.end and span.start < e for s, e in protected)
@@ -148,7 +154,14 @@ def redact(text: str) -> str:
     >>> redact("cccd của tôi 052199001234, sđt 0905 123 456, mã 1.001193 phí 10.000 đồng")
     'cccd của tôi <SO_CAN_CUOC>, sđt <SO_DIEN_THOAI>, mã 1.001193 phí 10.000 đồng'
     """
-    text = unicodedata.normalize("NFC", text)
+    text, before = unicodedata.normalize("NFC", text), ""
+    while text != before:  # what stands beside a new mask may look different without it
+        before, parts = text, _MASK.split(text)
+        text = unicodedata.normalize("NFC", "".join(p if n % 2 else _masked(p) for n, p in enumerate(parts)))
+    return text
+
+
+def _masked(text: str) -> str:
     parts, at = [], 0
     for span in find(text):
         parts += [text[at : span.start], MASKS[span.kind]]

@@ -112,9 +112,9 @@ def fingerprint(detail: dict[str, Any]) -> str:
 
 
 def official_name(text: object) -> str:
-    """The official name without a leading "Thủ tục", with a capital first letter."""
+    """The official name without a leading "Thủ tục", with a capital first letter; not all in capitals."""
     name = re.sub(r"^thủ tục\s*:?\s+", "", clean(text), flags=re.I).strip(" .\n")
-    return name[:1].upper() + name[1:]
+    return name.capitalize() if name.isupper() else name[:1].upper() + name[1:]
 
 
 def _names(items: object) -> tuple[str, ...]:
