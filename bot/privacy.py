@@ -93,7 +93,7 @@ _PATTERNS = (
     Pattern("plate", re.compile(r"(?<!\w)\d{2}[- ]?[A-Z][A-Z0-9]?[- ]?(?:\d{3}\.\d{2}|\d{5}|\d{4})(?!\d)", re.I)),
     Pattern("otp", re.compile(_bounded(r"\d(?:[ -]?\d){3,7}")), near=_near(_CODE_WORDS + r"|(?<!\w)mã(?: số)?(?: là)?|(?<!\w)code")),
     Pattern("otp", re.compile(r"(?<!\d)(\d(?:[ -]?\d){3,7})(?!\d)(?=[^\n]{0,25}(?:" + _CODE_WORDS + "))", re.I), group=1),
-    Pattern("password", re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})(?:\s+\w+){{0,3}}?\s*(?:là|la|:|=)\s*((?=\S*\d|\S{4})[^\s<]\S*)", re.I), group=1),
+    Pattern("password", re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})(?:\s+\w+){{0,3}}?\s*(?:(?:là|la)\s*(?=\S*\d)|[:=]\s*(?=\S*\d|\S{{4}}))([^\s<]\S*)", re.I), group=1),
     Pattern(
         "password",
         re.compile(rf"(?<!\w)(?:{_PASSWORD_WORDS})\s+(?:\w+\s+)?((?=[^\s<]*\d)[^\s<]{{5,}})", re.I),

@@ -84,6 +84,7 @@ def test_what_stands_around_is_left_alone() -> None:
         "năm 2026, 7 ngày, 15 giờ, 60 tuổi",
         "đất 120 m2, thửa 45 tờ 12",
         "đăng ký khai sinh cho con 3 tháng",
+        "quên mật khẩu là phải làm sao",
     ],
 )
 def test_what_is_protected_stays(message: str) -> None:

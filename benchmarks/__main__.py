@@ -1,0 +1,51 @@
+"""``python -m benchmarks [retrieval|turns|catalogue|all] [options]``: run benchmarks, print Markdown tables."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from benchmarks.report import emit, heading, machine
+from knowledge.errors import RefusedError
+
+NAMES = ("retrieval", "turns", "catalogue")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Read the command line and run what it names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks; NLU: benchmarks/nlu.py.")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, "all"], default="all", metavar="retrieval|turns|catalogue")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--turns", type=int, default=300, help="turns: how many for one user at a time (300)")
+    parser.add_argument("--users", type=int, default=32, help="turns: users at once (32)")
+    parser.add_argument("--seconds", type=float, default=20, help="turns: how long the crowd talks (20)")
+    parser.add_argument("--starts", type=int, default=3, help="catalogue: how often the chat is started (3)")
+    args = parser.parse_args(argv)
+    names = NAMES if "all" in args.names else tuple(n for n in NAMES if n in args.names)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    warnings.filterwarnings("ignore")
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    found = machine()
+    figures: dict[str, object] = {"machine": found}
+    emit(f"# Benchmarks\n\n{heading(found)}\n")
+    try:
+        for name in names:
+            figures[name] = importlib.import_module(f"benchmarks.{name}").run(args)
+    except RefusedError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if args.json:
+            args.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""``service.db``: deliveries once, buttons of their owner only, and nothing left after forgetting."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import service as module
+from bot.service import ANSWERED_DAYS, FILE, OF_A_USER, Service
+
+DAY = 86400
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Any:
+    made = Service(tmp_path / "state" / FILE)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Time that goes only where a test puts it."""
+
+    class Clock:
+        now = 1_800_000_000.0
+
+    monkeypatch.setattr(module.time, "time", lambda: Clock.now)
+    return Clock
+
+
+# -- inbox
+
+
+def test_a_second_delivery_finds_itself(service: Service) -> None:
+    assert service.receive("d1", "u1", "xin chào", None)
+    assert not service.receive("d1", "u1", "xin chào", None)
+    assert service.receive("d2", "u1", "xin chào", None)
+    assert service.answer_of("d1") is None
+    replies = [{"text": "Chào bạn", "keys": []}]
+    service.answered("d1", replies)
+    assert service.answer_of("d1") == replies
+    assert service.answer_of("khác") is None
+
+
+def test_what_waits_is_in_order_and_a_texts_stay_is_short(service: Service) -> None:
+    for n in range(3):
+        service.receive(f"d{n}", "u1", f"câu {n}", "k" if n else None)
+    service.answered("d1", [])
+    assert service.waiting() == [("d0", "u1", "câu 0", None), ("d2", "u1", "câu 2", "k")]
+    texts = {r["delivery"]: r["text"] for r in service.db["inbox"].rows}
+    assert texts == {"d0": "câu 0", "d1": "", "d2": "câu 2"}
+
+
+# -- buttons
+
+
+def test_the_nth_button_of_the_last_reply(service: Service, clock: Any) -> None:
+    service.keep_buttons("u1", [("Phí", "/ask_fee"), ("Giấy tờ", "/ask_documents")])
+    clock.now += 1
+    keys = service.keep_buttons("u1", [("Bắt đầu", "/guide_next")])
+    assert service.nth_button("u1", 1) == keys[0]
+    assert service.nth_button("u1", 2) is None
+    assert service.nth_button("u1", 0) is None
+    assert service.nth_button("u2", 1) is None
+
+
+def test_a_key_works_for_its_owner_only_and_stays_good(service: Service) -> None:
+    first, second = service.keep_buttons("u1", [("Phí", "/ask_fee"), ("Dừng", "/guide_stop")])
+    service.keep_buttons("u1", [("Khác", "/help")])
+    assert service.button("u1", first) == "/ask_fee"
+    assert service.button("u1", second) == "/guide_stop"
+    assert service.button("u2", first) is None
+    assert service.button("u1", "' or 1=1 --") is None
+    assert len(first) == 8
+    assert first != second
+
+
+def test_old_buttons_of_a_user_make_room(service: Service, clock: Any) -> None:
+    other = service.keep_buttons("u2", [("Phí", "/ask_fee")])
+    keys = []
+    for n in range(6):
+        clock.now += 1
+        keys += service.keep_buttons("u1", [(f"a{n}", f"/a{n}"), (f"b{n}", f"/b{n}")], keep=5)
+    alive = [k for k in keys if service.button("u1", k)]
+    assert len(alive) == 5
+    assert alive == [keys[6], *keys[8:]]
+    assert service.button("u2", other[0])
+
+
+# -- progress
+
+
+def test_progress_is_set_moved_and_ended(service: Service) -> None:
+    assert service.progress("u1") is None
+    held = {"code": "1.001193", "portal": "vneid", "step": "before"}
+    service.keep_progress("u1", held)
+    service.keep_progress("u1", {**held, "step": "login"})
+    assert service.progress("u1") == {**held, "step": "login"}
+    assert service.progress("u2") is None
+    service.keep_progress("u1", None)
+    assert service.progress("u1") is None
+
+
+def test_what_was_asked_in_vain_is_counted_and_tied_to_nobody(service: Service) -> None:
+    for question in ("nuôi rồng", "nuôi rồng", "x" * 900):
+        service.unanswered(question)
+    rows = {r["question"]: r["times"] for r in service.db["unanswered"].rows}
+    assert rows == {"nuôi rồng": 2, "x" * 500: 1}
+    assert "user" not in service.db["unanswered"].columns_dict
+
+
+# -- forgetting
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(p.read_bytes() for p in folder.iterdir())
+
+
+def test_forgetting_leaves_no_trace_in_the_files(service: Service) -> None:
+    for n in range(40):
+        service.receive(f"d-lan-{n}", "khóa-của-lan", f"câu riêng của lan {n}", None)
+        service.answered(f"d-lan-{n}", [{"text": f"trả lời riêng cho lan {n}"}])
+        service.keep_buttons("khóa-của-lan", [(f"nút của lan {n}", f"/lan{n}")])
+    service.receive("d-lan-chờ", "khóa-của-lan", "câu lan còn chờ", None)
+    service.keep_progress("khóa-của-lan", {"code": "1.999999", "portal": "cổng-của-lan", "step": "bước-của-lan"})
+    service.receive("d-minh", "khóa-của-minh", "câu của minh", None)
+    assert "lan".encode() in everything_in(service.path.parent)
+    service.forget("khóa-của-lan")
+    held = everything_in(service.path.parent)
+    for trace in ("khóa-của-lan", "riêng", "nút của lan", "bước-của-lan", "cổng-của-lan", "lan còn chờ", "1.999999", "d-lan"):
+        assert trace.encode() not in held, trace
+    assert "câu của minh".encode() in held
+    for table in OF_A_USER:
+        assert "khóa-của-lan" not in {r["user"] for r in service.db[table].rows}
+
+
+def test_every_table_with_users_is_forgotten(service: Service) -> None:
+    with_users = {t.name for t in service.db.tables if "user" in t.columns_dict}
+    assert with_users - {"owed"} == set(OF_A_USER)
+
+
+def test_what_rasa_has_yet_to_forget(service: Service) -> None:
+    service.owe_forgetting("u1")
+    service.owe_forgetting("u1")
+    service.owe_forgetting("u2")
+    assert service.owed_forgettings() == ["u1", "u2"]
+    service.forgetting_done("u1")
+    assert service.owed_forgettings() == ["u2"]
+
+
+def test_purging_takes_the_idle_and_the_old(service: Service, clock: Any) -> None:
+    service.receive("d1", "idle", "câu cũ", None)
+    service.keep_progress("idle", {"code": "1.000001", "portal": "p", "step": "s"})
+    service.unanswered("hỏi lâu rồi")
+    clock.now += 59 * DAY
+    service.receive("d2", "busy", "câu mới", None)
+    service.answered("d2", [])
+    service.receive("d3", "busy", "câu chờ", None)
+    service.unanswered("mới hỏi")
+    assert service.purge(60) == 0
+    assert service.progress("idle")
+    clock.now += (ANSWERED_DAYS + 1) * DAY
+    assert service.purge(60) == 1
+    assert service.progress("idle") is None
+    assert [w[0] for w in service.waiting()] == ["d3"]
+    assert service.answer_of("d2") is None
+    assert [r["question"] for r in service.db["unanswered"].rows] == ["mới hỏi"]
+    assert service.purge(60) == 0
+
+
+def test_being_seen_again_puts_off_the_purge(service: Service, clock: Any) -> None:
+    service.receive("d1", "u1", "a", None)
+    clock.now += 50 * DAY
+    service.receive("d2", "u1", "b", None)
+    clock.now += 50 * DAY
+    assert service.purge(60) == 0
+
+
+def test_two_processes_share_the_file(service: Service) -> None:
+    other = Service(service.path)
+    service.keep_progress("u1", {"code": "1.001193", "portal": "p", "step": "s"})
+    assert other.progress("u1")
+    assert not service.receive("d1", "u1", "a", None) or not other.receive("d1", "u1", "a", None)
+    other.close()
+    assert time.time() > 0
