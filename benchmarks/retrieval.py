@@ -1,13 +1,14 @@
 """Finding the procedure: ours beside BM25 and TF-IDF over the official names, on questions with known answers.
 
-All methods see the same questions and the same procedures in one run, one after another in one thread. An interval is the
-middle 95% of 1,000 resamples of the questions (fixed seed).
+All methods see the same questions and the same procedures in one run, one after another in one thread. An interval is
+the middle 95% of 1,000 resamples of the questions (fixed seed).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -36,14 +37,15 @@ Method = Callable[[str], Sequence[int]]
 
 
 def best(scores: Array) -> list[int]:
-    """Positions of the highest scores, best first; at equal scores the earlier one."""
-    return [int(i) for i in np.argsort(-scores, kind="stable")[:TOP]]
+    """Positions of the highest scores above zero, best first; at equal scores the earlier one."""
+    return [int(i) for i in np.argsort(-scores, kind="stable")[:TOP] if scores[i] > 0]
 
 
 def bm25(texts: Sequence[str], owners: Array, form: Callable[[str], str]) -> Method:
     """BM25 (bm25s, its defaults: k1 1.5, b 0.75) over words; a procedure scores as its best text."""
     import bm25s
 
+    logging.getLogger("bm25s").setLevel(logging.ERROR)
     model = bm25s.BM25()
     model.index([_WORD.findall(text) for text in texts], show_progress=False)
     size = int(owners.max()) + 1
@@ -188,7 +190,7 @@ def run(_args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {"release": manifest.id, "procedures": manifest.procedures, "imported": manifest.imported}
     emit(f"## Retrieval\n\nRelease {manifest.id}: {manifest.procedures} procedures, {manifest.imported} imported.\n")
     sets: list[tuple[str, str, str, list[Question]]] = [
-        ("own", "The project's own test questions", "Written without sight of the phrases; never tuned on.",
+        ("own", "The project's own test questions", "For reporting only, written without sight of the phrases (index/questions/README.md).",
          own_questions()),
     ]  # fmt: skip
     if path := outside(OTHERS):

@@ -195,7 +195,9 @@ def limits(p: Procedure, *, whole: bool = False, today: dt.date | None = None) -
     if known:
         lines.append(text("limit_counting"))
     if whole:
-        lines += [m.note for m in p.methods[:1] if m.note]
+        notes = dict.fromkeys((m.note, m.channel) for m in p.methods if m.note)
+        alike = len({note for note, _ in notes}) == 1
+        lines += [next(iter(notes))[0]] if alike else [f"{text(f'channel_{c}')}: {note}" for note, c in notes]
     return "\n".join(lines)
 
 

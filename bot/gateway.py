@@ -38,7 +38,8 @@ COMMANDS = {
     "xoa": "/forget_me", "nguoithat": "/talk_to_person",
 }  # fmt: skip
 _COMMAND = re.compile(r"/([a-z]+)(?:@\w+)?(?:\s+(\S+))?$")
-_CODE = re.compile(r"\d\.\d{6}$")
+_CODE = re.compile(r"(\d)[._](\d{6})$")
+"""A code after ``/start``; with ``_`` in a deep link, since Telegram takes no dot there."""
 _PAYLOAD = re.compile(r"/([a-z_]+)(\{.*\})?$", re.S)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -75,8 +76,8 @@ def payload_of(message: str) -> str | None:
     match = _COMMAND.match(message.strip())
     if not match or match[1] not in COMMANDS:
         return None
-    if match[1] == "start" and match[2] and _CODE.match(match[2]):
-        return f'/open_procedure{{"code": "{match[2]}"}}'
+    if match[1] == "start" and match[2] and (code := _CODE.match(match[2])):
+        return f'/open_procedure{{"code": "{code[1]}.{code[2]}"}}'
     return COMMANDS[match[1]]
 
 
@@ -203,6 +204,13 @@ class Gateway:
         if "guide" in outcome.slots:
             self.service.keep_progress(user, outcome.slots["guide"])
         return replace(outcome.reply, intent=intent).plus(text("simple_mode"))
+
+    async def purge_daily(self) -> None:
+        """Forget idle users now and every day from now on."""
+        while True:
+            forgotten = await asyncio.to_thread(self.service.purge, self.settings.keep_days)
+            log.info("forgot %d idle users", forgotten)
+            await asyncio.sleep(86_400)
 
     async def close(self) -> None:
         """Close connections and files."""

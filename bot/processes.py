@@ -109,7 +109,11 @@ class Supervisor:
 
     async def _start(self, part: Part) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
-        environment: dict[str, Any] = {**os.environ, "TTHC_HOME": str(self.settings.home.absolute())}
+        environment: dict[str, Any] = {
+            **os.environ,
+            "TTHC_HOME": str(self.settings.home.absolute()),
+            "TTHC_TRACKER_DAYS": str(self.settings.keep_days),
+        }
         with (self._logs / f"{part.name}.log").open("ab") as out:
             self._running[part.name] = await asyncio.create_subprocess_exec(
                 *part.command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, env=environment,

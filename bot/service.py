@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ create table if not exists users (user text primary key, seen real not null);
 
 
 class Service:
-    """Access to ``service.db``; every method is one transaction. Open one for each thread or process."""
+    """Access to ``service.db``; every method is one transaction. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,23 @@ class Service:
         connection.execute("pragma secure_delete=on")
         connection.executescript(_SCHEMA)
         self.path, self.db = path, sqlite_utils.Database(connection)
-        self._run = connection.execute
+        self._connection, self._lock = connection, threading.RLock()
+
+    def _run(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        with self._lock:
+            return self._connection.execute(sql, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, and nobody else on this connection meanwhile."""
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
 
     # -- inbox
 
@@ -101,8 +119,7 @@ class Service:
             (secrets.token_urlsafe(6), user, i, label, payload, batch, now)
             for i, (label, payload) in enumerate(buttons, 1)
         ]
-        self._run("begin immediate")
-        try:
+        with self._transaction():
             for row in rows:
                 self._run("insert into buttons values (?, ?, ?, ?, ?, ?, ?)", row)
             self._run(
@@ -110,8 +127,6 @@ class Service:
                 " (select key from buttons where user = ? order by made desc, position limit ?)",
                 (user, user, keep),
             )
-        finally:
-            self._run("commit")
         return [row[0] for row in rows]
 
     def button(self, user: str, key: str) -> str | None:
@@ -161,12 +176,9 @@ class Service:
 
     def forget(self, user: str) -> None:
         """Delete all that is held of a user."""
-        self._run("begin immediate")
-        try:
+        with self._transaction():
             for table in OF_A_USER:
                 self._run(f"delete from {table} where user = ?", (user,))
-        finally:
-            self._run("commit")
         self._run("pragma wal_checkpoint(truncate)")
 
     def owe_forgetting(self, user: str) -> None:

@@ -77,6 +77,10 @@ class Releases:
             )
         return self.link.resolve()
 
+    def holds_imported(self) -> bool:
+        """Whether the published release holds an imported catalogue, not the seed alone."""
+        return (self.link / MANIFEST).is_file() and read_manifest(self.link).imported > 0
+
     def publish(self, *, procedures: int, imported: int, required: tuple[str, ...], notes: dict[str, Any]) -> Manifest:
         """Turn the draft into a release and switch to it. ``required`` files must be in the draft."""
         for name in (FILE, *required):

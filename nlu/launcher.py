@@ -96,6 +96,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve the model until SIGTERM or SIGINT."""
     began = time.monotonic()
     model = _model_file(Path(args.model))
+    mark = model.with_name(f"{MODEL_NAME}.json")
+    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")).get("fingerprint") != fingerprint():
+        print(f"rasa: {model} was trained from other data or code than is here now; run make setup", file=sys.stderr)
+        return 1
     os.environ["TTHC_ACTIONS_URL"] = args.actions
     os.environ["TTHC_TRACKER_DB"] = str(Path(args.tracker_db).expanduser())
     _logging()

@@ -1,6 +1,6 @@
 """Set up everything: both environments, the seed release with its index, the trained Rasa model.
 
-usage: python3 scripts/setup.py [--quick]     (``make setup``; repeatable, does only what has changed)
+usage: python3 scripts/setup.py     (``make setup``; repeatable, does only what has changed)
 
 Needs Python 3.10 (for Rasa) and Python 3.11 or newer; looks for them on PATH, in pyenv's versions and through uv.
 Runs on any Python >= 3.8 and imports nothing but the standard library. TORCH_INDEX names a package index for torch on
@@ -20,7 +20,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = Path(os.environ.get("TTHC_HOME") or ROOT / "var")
+
+
+def home() -> Path:
+    """TTHC_HOME as the bot will see it: the environment first, then ``.env``."""
+    named = os.environ.get("TTHC_HOME")
+    if not named and (ROOT / ".env").is_file():
+        for line in (ROOT / ".env").read_text(encoding="utf-8").splitlines():
+            match = re.match(r"""\s*(?:export\s+)?TTHC_HOME\s*=\s*["']?([^"'#\n]+)""", line)
+            named = match[1].strip() if match else named
+    return (ROOT / named) if named else ROOT / "var"
+
+
+HOME = home()
 APP, RASA = ROOT / ".venv", ROOT / ".venv-rasa"
 REQUIREMENTS = ROOT / "requirements"
 LOG = HOME / "logs" / "setup.log"
@@ -144,8 +156,8 @@ def rasa_model() -> None:
 def imported() -> bool:
     """Whether the published release holds an imported catalogue, which set-up must not replace by the seed."""
     script = (
-        "from pathlib import Path; from knowledge.release import Releases, read_manifest; import sys;"
-        "print(read_manifest(Releases(Path(sys.argv[1])).current()).imported)"
+        "from pathlib import Path; from knowledge.release import Releases; import sys;"
+        "print(int(Releases(Path(sys.argv[1])).holds_imported()))"
     )
     command = [APP / "bin" / "python", "-c", script, HOME]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

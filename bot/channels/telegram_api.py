@@ -22,20 +22,14 @@ from telegram.ext import AIORateLimiter, Application, Defaults
 from bot.gateway import Outgoing
 from bot.render import rows
 from bot.settings import Settings
+from bot.texts import text
 from knowledge.errors import RefusedError
 
 log = logging.getLogger(__name__)
 os.environ.setdefault("PTB_TIMEDELTA", "true")
 
-MENU = {
-    "start": "Bắt đầu lại từ đầu",
-    "huongdan": "Trợ lý giúp được gì",
-    "tiep": "Làm tiếp bước dang dở",
-    "dung": "Dừng hướng dẫn",
-    "nguoithat": "Gặp người thật",
-    "xoa": "Xóa dữ liệu của bạn",
-}
-ABOUT = "Chỉ cách làm thủ tục hành chính ở Gia Lai (cả Bình Định cũ). Bạn hỏi bằng lời thường, tự tay nộp."
+MENU = ("start", "huongdan", "tiep", "dung", "nguoithat", "xoa")
+"""Commands in the order of the menu; their wording is in texts.yml."""
 
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds before each further attempt of a call that Telegram did not carry out."""
@@ -60,8 +54,8 @@ def application(token: str, settings: Settings) -> Application[Any, Any, Any, An
 async def introduce(bot: Bot) -> None:
     """Set the menu of commands and the line under the bot's name; it serves without them as well."""
     try:
-        await bot.set_my_commands([BotCommand(name, said) for name, said in MENU.items()])
-        await bot.set_my_short_description(ABOUT)
+        await bot.set_my_commands([BotCommand(name, text(f"menu_{name}")) for name in MENU])
+        await bot.set_my_short_description(text("menu_about"))
     except TelegramError as error:
         log.warning("the bot's menu could not be set (%s)", type(error).__name__)
 

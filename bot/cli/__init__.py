@@ -34,7 +34,7 @@ def main() -> None:
         module.register(app)
     try:
         logging.basicConfig(
-            level=settings().log_level.upper(),
+            level=settings().log_level,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
         )

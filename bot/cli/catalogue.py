@@ -33,10 +33,14 @@ def import_(
     source: Annotated[
         Path | None, typer.Argument(help="Portal records: .jsonl, .jsonl.gz or a folder. Without it: the seed alone.")
     ] = None,
+    seed_only: Annotated[bool, typer.Option(help="Really go back from an imported catalogue to the seed.")] = False,
     skip_bad: Annotated[bool, typer.Option(help="Leave out lines that cannot be read instead of refusing.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write every skipped record and why, as JSON lines.")] = None,
 ) -> None:
     """Make a draft catalogue from the seed and, when given, the portal's records. The published release stays."""
+    releases = Releases(settings().home)
+    if source is None and not seed_only and releases.holds_imported():
+        raise RefusedError("the published catalogue was imported; name the file again, or say --seed-only")
     say("reading…")
     seed, phrases = load_seed(), load_phrases()
     found = read_catalogue(source) if source else ImportReport()
@@ -51,7 +55,7 @@ def import_(
     if source and not found.procedures:
         raise RefusedError(f"{source}: no record that applies here; nothing was imported")
     procedures = merge(found.procedures, seed)
-    draft = Releases(settings().home).draft
+    draft = releases.draft
     meta = {
         "source": source.name if source else "seed",
         "imported": len(found.procedures),
@@ -195,5 +199,6 @@ def show(
         print(procedure.model_dump_json(indent=1))
         return
     from bot.answers import full_text
+    from bot.render import plain
 
-    print(full_text(procedure))
+    print(plain(full_text(procedure)))

@@ -31,13 +31,13 @@ def serve() -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with Supervisor(config, say):
             gateway = Gateway(config)
-            forgotten = gateway.service.purge(config.keep_days)
-            say(f"forgot {forgotten} idle users")
+            purging = asyncio.create_task(gateway.purge_daily())
             try:
                 async with TelegramChannel(gateway, config):
                     print("serving on Telegram; Ctrl-C stops", flush=True)
                     await stop.wait()
             finally:
+                purging.cancel()
                 await gateway.close()
 
     asyncio.run(run())

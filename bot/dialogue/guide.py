@@ -36,6 +36,8 @@ def handle(turn: Turn) -> Outcome:
         return _nothing(turn)
     guide = turn.assistant.guide(procedure, held.get("portal", ""))
     at = _position(guide, held.get("step", BEFORE))
+    if at < 0 and held.get("step", BEFORE) != BEFORE and turn.intent != "guide_stop":
+        return _show(turn, procedure, guide, -1, note=text("guide_moved"))
     match turn.intent:
         case "guide_next" | "guide_done":
             return _show(turn, procedure, guide, at + 1)

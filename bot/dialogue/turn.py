@@ -56,7 +56,7 @@ class Turn:
     def reply(
         self, body: str, *buttons: Button, procedure: Procedure | None = None, drop: bool = False, **slots: Any
     ) -> Outcome:
-        """An outcome; with ``procedure`` it becomes the one in hand and the answer carries its source; ``drop``: none is."""
+        """An outcome; ``procedure`` becomes the one in hand and its source is added; ``drop``: none is in hand."""
         if drop:
             slots["procedure"] = None
         if procedure is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.dialogue.talk import INTENTS
 from bot.texts import load_texts, text
 from knowledge.errors import DataError
 
@@ -34,9 +35,8 @@ def test_a_text_is_composed_trimmed_and_used(key: str) -> None:
     assert not re.search("[\u200b-\u200f\ufeff]", said)
     assert said.count("**") % 2 == 0
     assert len(said) < 900
-    stems = (f'"{key}"', f"'{key}'", f'f"{key.rsplit("_", 1)[0]}_{{', f'f"{"_".join(key.split("_")[:2])}_{{')
-    from bot.dialogue.talk import INTENTS
-
+    parts = key.split("_")
+    stems = [f'"{key}"', *(f"{'_'.join(parts[:n])}_{{" for n in range(1, len(parts)))]
     assert any(stem in CODE for stem in stems) or key in INTENTS, "no code says this"
 
 

@@ -56,7 +56,7 @@ class StandIn(Action):
             SlotSet("misses", turn),
             SlotSet("procedure", "1.001193"),
             SlotSet("candidates", [{"code": f"1.00{i}", "name": "Đăng ký khai sinh"} for i in range(4)]),
-            SlotSet("guide", {"procedure": "1.001193", "step": int(turn), "done": [1, 2, 3]}),
+            SlotSet("pending", {"procedure": "1.001193", "step": int(turn), "done": [1, 2, 3]}),
             SlotSet("last_aspect", "documents"),
         ]
 

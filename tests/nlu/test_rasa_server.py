@@ -86,7 +86,7 @@ def test_slots_stay_and_history_does_not(server: Server) -> None:
         reply = server.say("long", "cần giấy tờ gì")
         assert reply["turn"] == n
     assert reply["slots"]["procedure"] == "1.001193"
-    assert reply["slots"]["guide"]["step"] == 11
+    assert reply["slots"]["pending"]["step"] == 11
     ((slots, turns),) = server.rows("long")
     assert json.loads(slots)["misses"] == 12
     assert sum(e[0] == "u" for e in json.loads(turns)) == 3

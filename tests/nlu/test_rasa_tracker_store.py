@@ -43,13 +43,13 @@ def test_keeps_slots_and_last_turns(tmp_path: Path) -> None:
         tmp_path,
         """
         s = store()
-        t = turn(s, "a", 0, SlotSet("procedure", "1.001193"), SlotSet("guide", {"step": 2}))
+        t = turn(s, "a", 0, SlotSet("procedure", "1.001193"), SlotSet("pending", {"step": 2}))
         sizes = []
         for n in range(1, 50):
             t = turn(s, "a", n, SlotSet("misses", float(n)))
             sizes.append(len(t.events))
         assert t.get_slot("procedure") == "1.001193"
-        assert (t.get_slot("guide"), t.get_slot("misses")) == ({"step": 2}, 49)
+        assert (t.get_slot("pending"), t.get_slot("misses")) == ({"step": 2}, 49)
         assert [e.text for e in t.events if isinstance(e, UserUttered)] == ["câu 47", "câu 48", "câu 49"]
         assert t.latest_message.text == "câu 49" and t.latest_message.entities[0]["value"] == "xã Tuy Phước"
         assert t.latest_action_name == "action_listen" and t.followup_action is None
