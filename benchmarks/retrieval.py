@@ -142,11 +142,6 @@ def measure(searcher: Searcher, asked: Sequence[Question], unanswerable: Sequenc
     return found
 
 
-def own_questions() -> list[Question]:
-    """The project's own held-out questions."""
-    return load_questions(OWN)
-
-
 def others_questions(path: Path) -> list[Question]:
     """Questions by others; slice: their origin. Those without a code are unlabelled (not "none") and left out."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -190,9 +185,13 @@ def run(_args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {"release": manifest.id, "procedures": manifest.procedures, "imported": manifest.imported}
     emit(f"## Retrieval\n\nRelease {manifest.id}: {manifest.procedures} procedures, {manifest.imported} imported.\n")
     sets: list[tuple[str, str, str, list[Question]]] = [
-        ("own", "The project's own test questions", "For reporting only, written without sight of the phrases (index/questions/README.md).",
-         own_questions()),
-    ]  # fmt: skip
+        (
+            "own",
+            "The project's own test questions",
+            "For reporting only (index/questions/README.md).",
+            load_questions(OWN),
+        ),
+    ]
     if path := outside(OTHERS):
         note = "Labels partly matched fuzzily or made by AI: good for comparing methods, not for what people meet."
         sets.append(("others", "Questions by others", note, others_questions(path)))

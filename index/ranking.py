@@ -31,7 +31,7 @@ LIST_FEATURES = (
 
 LOST_AT_MOST = 0.03
 """Share of answerable questions that may be called "none" (a requirement, not a guess)."""
-GAIN = {"right": 1.0, "wrong": -1.0, "asked": 0.6, "asked in vain": -0.3}
+GAIN = {"right": 1.0, "wrong": -1.5, "asked": 0.6, "asked in vain": -0.3}
 """What an outcome is worth to the person asking, to choose between answering and asking back."""
 
 

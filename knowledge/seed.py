@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from knowledge.errors import DataError
-from knowledge.model import CODE_PATTERN, Procedure
+from knowledge.model import CODE_PATTERN, Method, Procedure
 from knowledge.yamlfile import load_yaml, locate, parse
 
 HERE = Path(__file__).parent
@@ -63,11 +63,20 @@ def merge(imported: Iterable[Procedure], seed: Iterable[Procedure]) -> list[Proc
         if own is not None:
             update: dict[str, object] = {"short_name": own.short_name, "summary": own.summary}
             if own.fingerprint and own.fingerprint == procedure.fingerprint:
-                update |= {"documents": own.documents, "steps": own.steps}
+                update |= {"documents": own.documents, "steps": own.steps, "methods": _with_notes(procedure, own)}
             update |= {f: getattr(own, f) for f in ("receiver", "agency") if not getattr(procedure, f)}
             procedure = procedure.model_copy(update=update)
         merged.append(procedure)
     return merged + list(ours.values())
+
+
+def _with_notes(imported: Procedure, own: Procedure) -> tuple[Method, ...]:
+    """Imported methods; where one gives no time at all, with what the seed read about it in the record's steps."""
+    notes = {m.channel: m.limit_note for m in own.methods}
+    return tuple(
+        m if m.limits or m.limit_note else m.model_copy(update={"limit_note": notes.get(m.channel, "")})
+        for m in imported.methods
+    )
 
 
 def coverage(procedures: Iterable[Procedure], phrases: Mapping[str, list[str]]) -> tuple[int, int]:

@@ -51,7 +51,8 @@ def handle(turn: Turn) -> Outcome:
 def _which(turn: Turn) -> Outcome:
     """Ask what it is about: among what was offered last, or altogether."""
     if candidates := turn.slots.get("candidates"):
-        return find.clarify_codes(turn, candidates)
+        turn.missed = True
+        return find.clarify_codes(turn, candidates) if turn.misses < 1 else find.nothing(turn, None)
     line, resume = turn.back_to_guide()
     body = "\n\n".join(x for x in (text("need_procedure"), line) if x)
     return turn.reply(body, *resume, Button.to(text("button_help"), "help"))

@@ -19,7 +19,9 @@ from bot.rasa_client import RasaDownError
 from bot.reply import Button, Reply
 from bot.texts import text
 
-BLANKS = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2003\u2028\u2029\u202f\u205f\u3000\u200b\ufeff\u2060\u180e"
+BLANKS = (
+    " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2003\u2028\u2029\u202f\u205f\u3000\u200b\ufeff\u2060\u180e"
+)
 
 
 class Rasa:
@@ -50,7 +52,9 @@ async def gateway(settings_for: Any) -> Any:
     await made.close()
 
 
-def said(message: str, *, user: str = "1", button: str | None = None, delivery: str = "", limited: bool = True) -> Incoming:
+def said(
+    message: str, *, user: str = "1", button: str | None = None, delivery: str = "", limited: bool = True
+) -> Incoming:
     said.number = getattr(said, "number", 0) + 1  # type: ignore[attr-defined]
     return Incoming("test", user, message, delivery or f"d{said.number}", button, limited)  # type: ignore[attr-defined]
 
@@ -67,7 +71,10 @@ def heard(gateway: Gateway) -> list[str]:
 # -- what may reach Rasa
 
 
-@given(st.text(st.sampled_from(BLANKS + "/"), max_size=12), st.sampled_from(["forget_me", "greet", "open_procedure{}", "x", ""]))
+@given(
+    st.text(st.sampled_from(BLANKS + "/"), max_size=12),
+    st.sampled_from(["forget_me", "greet", "open_procedure{}", "x", ""]),
+)
 def test_harmless_never_begins_with_a_slash(before: str, intent: str) -> None:
     made = harmless(before + intent)
     assert not made.strip().startswith("/")
@@ -251,7 +258,9 @@ async def test_after_forgetting_nothing_is_in_the_files(gateway: Gateway) -> Non
         assert trace.encode() not in held, trace
 
 
-async def test_rasa_is_told_to_forget_once_it_is_back(gateway: Gateway, tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_rasa_is_told_to_forget_once_it_is_back(
+    gateway: Gateway, tiny_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from bot.assistant import Current
 
     monkeypatch.setattr(gateway, "_current", Current(tiny_home))
@@ -306,7 +315,9 @@ async def test_without_rasa_and_release_it_still_says_something(settings_for: An
     await gateway.close()
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=30), st.none() | st.text(st.characters(codec="utf-8"), max_size=6))
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=30), st.none() | st.text(st.characters(codec="utf-8"), max_size=6)
+)
 def test_it_never_raises(tmp_path_factory: pytest.TempPathFactory, message: str, button: str | None) -> None:
     from bot.settings import Settings
 

@@ -165,7 +165,11 @@ def test_a_user_key_is_stable_and_tells_nothing() -> None:
     assert one == user_key("telegram", "700000001", b"k")
     assert re.fullmatch(r"[0-9a-f]{24}", one)
     assert "700000001" not in one
-    others = {user_key("zalo", "700000001", b"k"), user_key("telegram", "700000002", b"k"), user_key("telegram", "700000001", b"x")}
+    others = {
+        user_key("zalo", "700000001", b"k"),
+        user_key("telegram", "700000002", b"k"),
+        user_key("telegram", "700000001", b"x"),
+    }
     assert len(others | {one}) == 4
 
 

@@ -36,7 +36,7 @@ def test_a_text_is_composed_trimmed_and_used(key: str) -> None:
     assert said.count("**") % 2 == 0
     assert len(said) < 900
     parts = key.split("_")
-    stems = [f'"{key}"', *(f"{'_'.join(parts[:n])}_{{" for n in range(1, len(parts)))]
+    stems = [f'"{key}"', f"'{key}'", *(f"{'_'.join(parts[:n])}_{{" for n in range(1, len(parts)))]
     assert any(stem in CODE for stem in stems) or key in INTENTS, "no code says this"
 
 

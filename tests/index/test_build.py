@@ -30,9 +30,7 @@ def trained(stub_model: Path, **changes: Any) -> Any:
     procedures, phrases = six()
     names = {p.code: p.name for p in procedures}
     told: list[str] = []
-    model = train(
-        names, phrases, lexicon(), epochs=2, model=Encoder(stub_model).model, progress=told.append, **changes
-    )
+    model = train(names, phrases, lexicon(), epochs=2, model=Encoder(stub_model).model, progress=told.append, **changes)
     assert len(told) == 2
     return model
 

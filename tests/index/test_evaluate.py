@@ -93,7 +93,9 @@ def test_other_keys_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
     assert second.gold_codes == ()
 
 
-@pytest.mark.parametrize("line", ["{", "5", "[]", '{"gold_codes": []}', '{"question": 5}', '{"question": "a", "gold_codes": "x"}'])
+@pytest.mark.parametrize(
+    "line", ["{", "5", "[]", '{"gold_codes": []}', '{"question": 5}', '{"question": "a", "gold_codes": "x"}']
+)
 def test_a_line_that_is_no_question_is_told_with_file_and_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text('{"question": "a"}\n' + line + "\n", "utf-8")

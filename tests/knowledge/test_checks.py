@@ -30,7 +30,11 @@ def test_a_sound_record_raises_no_doubt() -> None:
         ({"documents": []}, "no-documents", "warning"),
         ({"full_online": True}, "online-flag", "warning"),
         ({"methods": [method(limits=[])]}, "no-limit", "info"),
-        ({"methods": [method(limits=[{"value": 30, "unit": "day", "basis": "stored_maximum"}])]}, "land-limit", "warning"),
+        (
+            {"methods": [method(limits=[{"value": 30, "unit": "day", "basis": "stored_maximum"}])]},
+            "land-limit",
+            "warning",
+        ),
         ({"methods": [method(fees=[{"when": "đến hết ngày 31/12/2023"}])]}, "fee-expired", "error"),
         ({"methods": [method(fees=[{"amount": 9000, "until": "2026-11-23"}])]}, "fee-expired", "error"),
         ({"methods": [method(fees=[{"amount": 9000, "until": "2026-12-31"}])]}, "fee-expiring", "warning"),

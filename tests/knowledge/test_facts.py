@@ -63,14 +63,18 @@ def test_no_figure_is_neither_an_amount_nor_free(value: object) -> None:
     assert not made.free
 
 
-@pytest.mark.parametrize("words", ["Miễn phí", "miễn lệ phí.", "Không thu phí", "Không thu phí, lệ phí", "- Không mất phí"])
+@pytest.mark.parametrize(
+    "words", ["Miễn phí", "miễn lệ phí.", "Không thu phí", "Không thu phí, lệ phí", "- Không mất phí"]
+)
 def test_free_only_where_the_words_say_so(words: str) -> None:
     made = fee(0, words)
     assert made.free
     assert made.amount is None
 
 
-@pytest.mark.parametrize("words", ["Miễn phí cho người khuyết tật", "Theo quy định", "Không thu phí đối với trẻ em", ""])
+@pytest.mark.parametrize(
+    "words", ["Miễn phí cho người khuyết tật", "Theo quy định", "Không thu phí đối với trẻ em", ""]
+)
 def test_partly_free_is_not_free(words: str) -> None:
     assert not fee(0, words).free
 
@@ -167,7 +171,9 @@ def limit(value: object, unit: str, description: str = "", land: bool = False) -
     return read_limits(raw, gia_lai_land=land)
 
 
-@pytest.mark.parametrize(("value", "unit"), [(1, "OTHER"), (0, "DAY"), (-2, "DAY"), (None, "DAY"), (True, "DAY"), (3, "")])
+@pytest.mark.parametrize(
+    ("value", "unit"), [(1, "OTHER"), (0, "DAY"), (-2, "DAY"), (None, "DAY"), (True, "DAY"), (3, "")]
+)
 def test_no_limit_is_made_up(value: object, unit: str) -> None:
     assert limit(value, unit) == ((), "")
 
@@ -179,7 +185,13 @@ def test_words_instead_of_a_figure_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "expected"),
-    [("WORKING_DAY", Unit.WORKING_DAY), ("DAY", Unit.DAY), ("HOUR", Unit.HOUR), ("MONTH", Unit.MONTH), ("YEAR", Unit.YEAR)],
+    [
+        ("WORKING_DAY", Unit.WORKING_DAY),
+        ("DAY", Unit.DAY),
+        ("HOUR", Unit.HOUR),
+        ("MONTH", Unit.MONTH),
+        ("YEAR", Unit.YEAR),
+    ],
 )
 def test_units_and_halves(unit: str, expected: Unit) -> None:
     ((made,), words) = limit(12.5, unit)

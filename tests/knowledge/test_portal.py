@@ -146,9 +146,18 @@ def without(key: str) -> dict[str, Any]:
         (without("type"), "'type' is missing"),
         (record(detail=None), "wrong type"),
         (record(executionMethods=5), "wrong type"),
-        (record(code="1.000009", executionMethods=[{"submissionMethod": "PIGEON"}]), "'PIGEON' is missing or has an unknown value"),
-        (record(code="1.000009", executionCases=[{"profileComponents": [{"name": "a", "originalQty": "hai"}]}]), "wrong type"),
-        (record(code="1.000009", executionCases=[{"profileComponents": [{"name": "a", "originalQty": -1}]}]), "originals"),
+        (
+            record(code="1.000009", executionMethods=[{"submissionMethod": "PIGEON"}]),
+            "'PIGEON' is missing or has an unknown value",
+        ),
+        (
+            record(code="1.000009", executionCases=[{"profileComponents": [{"name": "a", "originalQty": "hai"}]}]),
+            "wrong type",
+        ),
+        (
+            record(code="1.000009", executionCases=[{"profileComponents": [{"name": "a", "originalQty": -1}]}]),
+            "originals",
+        ),
         (record(code="1.000009", updatedAt=1e25), "wrong type"),
         ("[" * 100_000, "wrong type or shape"),
     ],

@@ -106,9 +106,7 @@ def test_a_code_stands_in_one_file_only(tmp_path: Path) -> None:
         ('"1.000001": [a]\n"1.000001": [b]\n', 2, "given twice"),
     ],
 )
-def test_a_mistake_in_the_phrases_is_told_with_file_and_line(
-    tmp_path: Path, text: str, line: int, words: str
-) -> None:
+def test_a_mistake_in_the_phrases_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, words: str) -> None:
     path = tmp_path / "a.yml"
     path.write_text(text, encoding="utf-8")
     error = problem(load_phrases, tmp_path)
@@ -152,9 +150,7 @@ def test_seed_papers_hold_only_for_the_version_they_were_checked_against() -> No
     (changed,) = merge([THEIRS.model_copy(update={"fingerprint": "f2"})], [OURS])
     assert changed.documents == (Document(name="Đơn theo mẫu"),)
     assert changed.steps == ("Lời cổng",)
-    (unmarked,) = merge(
-        [THEIRS.model_copy(update={"fingerprint": ""})], [OURS.model_copy(update={"fingerprint": ""})]
-    )
+    (unmarked,) = merge([THEIRS.model_copy(update={"fingerprint": ""})], [OURS.model_copy(update={"fingerprint": ""})])
     assert unmarked.steps == ("Lời cổng",)
 
 
