@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-import logging
-import os
 import sys
-import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.report import emit, heading, machine
+from benchmarks.report import emit, heading, machine, part
 from knowledge.errors import RefusedError
 
 NAMES = ("retrieval", "turns", "catalogue")
@@ -28,16 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--starts", type=int, default=3, help="catalogue: how often the chat is started (3)")
     args = parser.parse_args(argv)
     names = NAMES if "all" in args.names else tuple(n for n in NAMES if n in args.names)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    warnings.filterwarnings("ignore")
-    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     found = machine()
     figures: dict[str, object] = {"machine": found}
     emit(f"# Benchmarks\n\n{heading(found)}\n")
     try:
         for name in names:
-            figures[name] = importlib.import_module(f"benchmarks.{name}").run(args)
+            with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+                figures[name] = fresh.submit(part, name, args).result()
     except RefusedError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1

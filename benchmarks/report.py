@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import datetime as dt
+import importlib
+import logging
 import os
 import platform
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from knowledge.errors import RefusedError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,3 +78,16 @@ def outside(name: str) -> Path | None:
 def size_mb(folder: Path) -> float:
     """Megabytes (10^6) of the files under a folder."""
     return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
+
+
+def part(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """One benchmark, in a process of its own, so that none carries the memory of another."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    warnings.filterwarnings("ignore")
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    try:
+        found: dict[str, Any] = importlib.import_module(f"benchmarks.{name}").run(args)
+    except RefusedError as error:
+        raise RefusedError(str(error)) from None  # some refusals do not survive the way between processes
+    return found

@@ -184,14 +184,8 @@ def run(_args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     found: dict[str, Any] = {"release": manifest.id, "procedures": manifest.procedures, "imported": manifest.imported}
     emit(f"## Retrieval\n\nRelease {manifest.id}: {manifest.procedures} procedures, {manifest.imported} imported.\n")
-    sets: list[tuple[str, str, str, list[Question]]] = [
-        (
-            "own",
-            "The project's own test questions",
-            "For reporting only (index/questions/README.md).",
-            load_questions(OWN),
-        ),
-    ]
+    note = "For reporting only (index/questions/README.md)."
+    sets = [("own", "The project's own test questions", note, load_questions(OWN))]
     if path := outside(OTHERS):
         note = "Labels partly matched fuzzily or made by AI: good for comparing methods, not for what people meet."
         sets.append(("others", "Questions by others", note, others_questions(path)))

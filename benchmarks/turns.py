@@ -41,8 +41,9 @@ DIALOGUES = (
     CYCLE,
     ("dang ky tam tru o nha tro can giay to gi", "bao nhieu tien", "nop o dau", "chi toi lam tung buoc di", "roi",
      "xong roi", "tiep", "quay lai", "nop may ngay thi co", "thoi dung lai"),
-    ("mất giấy khai sinh giờ xin lại ở đâu", "cái thứ nhất", "cần giấy tờ gì", "nộp ở đâu vậy bạn", "xem đầy đủ",
+    ("mất giấy khai sinh giờ xin lại ở đâu", "cần giấy tờ gì", "nộp ở đâu vậy bạn", "xem đầy đủ",
      "có làm online được không", "cảm ơn bạn nhiều"),
+    ("căn cước", "cái thứ nhất", "phí bao nhiêu", "cần giấy tờ gì"),
     ("tui làm mất thẻ căn cước rồi giờ sao dzậy", "lệ phí bao nhiêu", "bao lâu có", "chỉ tôi làm từng bước đi", "rồi",
      "đợi hoài không thấy mã otp gửi về", "tiếp", "xong rồi", "nói lại đi", "dừng lại"),
     ("nẫu mới sanh con giờ mần khai sanh ở mô", "có tốn tiền không", "mất mấy ngày", "ai được làm", "căn cứ luật nào",
@@ -200,9 +201,9 @@ def show(found: dict[str, Any]) -> None:
     """Print the tables."""
     emit("## Turns\n")
     emit(
-        f"Release {found['release']}; ours: gateway, Rasa, action server. Bare: Rasa 3.6.21 without patches, our model,"
+        f"Release {found['release']}. Ours: gateway, Rasa, action server. Bare: Rasa 3.6.21 without patches, our model "
+        "and tracker store, actions that echo. The crowd never pauses; all share the machine with this client.\n"
     )
-    emit("actions that echo. The crowd sends without thinking time; both share the machine with this client.\n")
     columns = ("", "turns", "p50 ms", "p95 ms", "p99 ms", "turns/s", "not answered")
     rows: list[Sequence[object]] = []
     for label, part in (("one user at a time", found["alone"]), ("{users} users at once", found["crowd"])):
@@ -214,7 +215,8 @@ def show(found: dict[str, Any]) -> None:
     (a, b), (c, d) = ([found[k][name] for name in ("ours", "bare")] for k in ("alone", "crowd"))
     emit(
         f"Ours/bare: p50 of one user {a['p50_ms'] / b['p50_ms']:.2f}, "
-        f"p50 of the crowd {c['p50_ms'] / d['p50_ms']:.2f}, turns/s {c['turns_per_second'] / d['turns_per_second']:.2f}.\n"
+        f"p50 of the crowd {c['p50_ms'] / d['p50_ms']:.2f}, "
+        f"turns/s of the crowd {c['turns_per_second'] / d['turns_per_second']:.2f}.\n"
     )
     long = found["endurance"]
     emit(

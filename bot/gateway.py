@@ -76,7 +76,9 @@ def payload_of(message: str) -> str | None:
     match = _COMMAND.match(message.strip())
     if not match or match[1] not in COMMANDS:
         return None
-    if match[1] == "start" and match[2] and (code := _CODE.match(match[2])):
+    if match[2] and match[1] != "start":
+        return None
+    if match[2] and (code := _CODE.match(match[2])):
         return f'/open_procedure{{"code": "{code[1]}.{code[2]}"}}'
     return COMMANDS[match[1]]
 
@@ -142,7 +144,8 @@ class Gateway:
                         )
                     ]
                 else:
-                    await limiter.acquire()
+                    if incoming.limited:
+                        await limiter.acquire()
                     replies = await self._answer(user, message, incoming.button)
                 out = [self._keep(user, reply) for reply in replies]
                 self.service.answered(delivery, [{**o.reply.to_json(), "keys": o.keys} for o in out])

@@ -171,7 +171,7 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
             continue
         scores = folds.get(i, ranker).run(candidates.features)
         order = np.argsort(-scores, kind="stable")
-        rows.append(list_row(scores[order], query, candidates, retrieval.rows, int(order[0])))
+        rows.append(list_row(scores, order, query, candidates))
         first.append(bool(labels[i][order[0]]))
         near.append(bool(labels[i][order[:4]].any()))
         kept.append(i)

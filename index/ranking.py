@@ -25,8 +25,11 @@ CANDIDATE_FEATURES = (
                                  "text_covered")),
     "texts", "commune", "province", "local",
 )  # fmt: skip
+OF_FIRST = 9
+"""So many features of the first candidate are the decision's too."""
 LIST_FEATURES = (
-    "first", "second", "margin", "third_margin", "dense", "lexical", "known_share", "rarity", "words", "matched_phrase",
+    "first", "second", "margin", "third_margin", "best_dense", "best_lexical", "known_share", "rarity", "words",
+    "first_odds", "odds_margin", "odds_third_margin", "mass", *(f"first_{f}" for f in CANDIDATE_FEATURES[:OF_FIRST]),
 )  # fmt: skip
 
 LOST_AT_MOST = 0.03
@@ -65,13 +68,15 @@ class Thresholds(NamedTuple):
 
 
 def list_features(
-    scores: Matrix, dense: float, lexical: float, known: tuple[float, float], words: int, matched_phrase: float
+    scores: Matrix, dense: float, lexical: float, known: tuple[float, float], words: int, first: Matrix
 ) -> list[float]:
-    """Features of a ranked list: ``scores`` best first (log-odds-free probabilities of the ranker)."""
-    padded = [*scores[:3], 0.0, 0.0, 0.0][:3]
+    """Features of a ranked list: ``scores`` best first (the ranker's probabilities), ``first``: the best one's features."""
+    padded = np.append(scores, [0.0, 0.0, 0.0])[:3]
+    clipped = np.clip(padded, 1e-6, 1 - 1e-6)
+    odds = np.log(clipped / (1 - clipped))
     return [
         padded[0], padded[1], padded[0] - padded[1], padded[0] - padded[2], dense, lexical, known[0], known[1],
-        float(np.log1p(words)), matched_phrase,
+        float(np.log1p(words)), odds[0], odds[0] - odds[1], odds[0] - odds[2], float(scores.sum()), *first[:OF_FIRST],
     ]  # fmt: skip
 
 

@@ -231,8 +231,8 @@ class Searcher:
         if not len(found.positions):
             return SearchResult(text, "none")
         scores = self.ranking.ranker.run(found.features)
-        order = np.argsort(-scores, kind="stable")[: max(top, 3)]
-        row = list_row(scores[order], query, found, self.retrieval.rows, int(order[0]))
+        order = np.argsort(-scores, kind="stable")
+        row = list_row(scores, order, query, found)
         answerable = float(self.ranking.answerable.run(row)[0])
         right = float(self.ranking.right.run(row)[0])
         limits = self.ranking.thresholds
@@ -250,7 +250,7 @@ class Searcher:
         return (self.run(text, top) for text in texts)
 
 
-def list_row(scores: Matrix, query: Normal, found: Candidates, rows: Rows, first: int) -> Matrix:
-    """The decision's features for a ranked list, shape [1, k]."""
-    phrase = float(rows.is_phrase[found.texts[first]])
-    return np.array([list_features(scores, found.dense, found.lexical, found.known, len(query.plain.split()), phrase)])
+def list_row(scores: Matrix, order: NDArray[np.int64], query: Normal, found: Candidates) -> Matrix:
+    """The decision's features for ``found`` ranked by ``scores``, shape [1, k]."""
+    words, first = len(query.plain.split()), found.features[order[0]]
+    return np.array([list_features(scores[order], found.dense, found.lexical, found.known, words, first)])

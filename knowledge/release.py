@@ -104,11 +104,10 @@ class Releases:
         return manifest
 
     def rollback(self, to: str = "") -> Manifest:
-        """Switch to release ``to``, or to the one published before the current one."""
+        """Switch to release ``to``, or to the one that served before the current one."""
         now = self.current().name
         if not to:
-            order = [e["id"] for e in self.log() if e["action"] == "publish" and (self.folder / e["id"]).is_dir()]
-            earlier = order[: order.index(now)] if now in order else []
+            earlier = [i for i in self._line() if i != now and (self.folder / i).is_dir()]
             if not earlier:
                 raise RefusedError("there is no earlier release to go back to")
             to = earlier[-1]
@@ -124,6 +123,16 @@ class Releases:
         if not self.journal.is_file():
             return []
         return [json.loads(line) for line in self.journal.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    def _line(self) -> list[str]:
+        """Releases that led to the current one, oldest first: what was gone back from is out."""
+        line: list[str] = []
+        for entry in self.log():
+            if entry["id"] in line:
+                del line[line.index(entry["id"]) + 1 :]
+            else:
+                line.append(entry["id"])
+        return line
 
     def prune(self, keep: int = 5) -> list[str]:
         """Delete all but the ``keep`` newest releases and the current one; returns what went."""

@@ -30,7 +30,7 @@ def read_line(line: str, run: str, number: int) -> Incoming:
             text = str(data.get("text", ""))
             delivery = str(data.get("delivery", delivery))
             if "button" in data:
-                button = f"#{int(data['button'])}" if str(data["button"]).isdigit() else str(data["button"])
+                button = f"#{int(data['button'])}" if str(data["button"]).isdecimal() else str(data["button"])
     return Incoming("console", user, text, delivery, button, limited=False)
 
 
@@ -94,7 +94,7 @@ async def conversation(gateway: Gateway) -> None:
         if not text:
             continue
         number += 1
-        button = f"#{int(text)}" if text.isdigit() and 1 <= int(text) <= choices else None
+        button = f"#{int(text)}" if text.isdecimal() and 1 <= int(text) <= choices else None
         if not terminal:
             print(f"Bạn: {text}")
         for out in await gateway.handle(Incoming("console", USER, text, f"{run}-{number}", button, limited=False)):

@@ -64,6 +64,7 @@ def import_(
     }
     write_catalogue(draft / FILE, procedures, phrases, found.skipped, meta)
     if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(s._asdict(), ensure_ascii=False) for s in found.skipped]
         lines += [json.dumps({"reason": "unreadable", "error": str(p)}, ensure_ascii=False) for p in found.problems]
         report.write_text("\n".join(lines) + "\n", encoding="utf-8")

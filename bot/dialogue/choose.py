@@ -10,6 +10,8 @@ from bot.reply import Button, Outcome
 from bot.texts import text
 from index.text import fold
 
+SHORT = 4
+"""Words up to which a number with nothing to choose from is not taken for a question."""
 INTENTS = ("choose_nth", "affirm", "deny")
 _WORDS = {
     "mot": 1, "nhat": 1, "dau": 1, "dau tien": 1, "hai": 2, "nhi": 2, "ba": 3, "bon": 4, "tu": 4, "nam": 5, "cuoi": -1,
@@ -58,7 +60,7 @@ def handle(turn: Turn) -> Outcome:
 
 def _nth(turn: Turn, candidates: list[str]) -> Outcome:
     index = str(turn.entities.get("index") or "")
-    number = int(index) if index.isdigit() else ordinal(turn.text)
+    number = int(index) if index.isdecimal() else ordinal(turn.text)
     if candidates and number is not None and (number == -1 or 1 <= number <= len(candidates)):
         return _open(turn, candidates[number if number < 0 else number - 1])
     if candidates and number == len(candidates) + 1:
@@ -66,6 +68,8 @@ def _nth(turn: Turn, candidates: list[str]) -> Outcome:
     if candidates:
         turn.intent, turn.slots["pending"] = "affirm", {"ask": "choose"}
         return handle(turn)
+    if len(turn.text.split()) <= SHORT:
+        return turn.reply(text("need_procedure"), Button.to(text("button_help"), "help"))
     return find.search(turn, turn.text)
 
 

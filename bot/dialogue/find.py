@@ -79,12 +79,12 @@ def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
     return [b for b in buttons if not but or not b.payload.startswith(f"/{but}{{")]
 
 
-def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "") -> Outcome:
-    """Ask which of the first few is meant, naming what tells them apart."""
-    return clarify_codes(turn, [hit.code for hit in hits[:CHOICES]], intro=intro)
+def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "", drop: bool = True) -> Outcome:
+    """Ask which of the first few is meant, naming what tells them apart; ``drop``: the one in hand is given up."""
+    return clarify_codes(turn, [hit.code for hit in hits[:CHOICES]], intro=intro, drop=drop)
 
 
-def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "") -> Outcome:
+def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "", drop: bool = True) -> Outcome:
     """The same for codes."""
     chosen = [p for code in codes if (p := turn.assistant.procedure(code))]
     if not chosen:
@@ -101,7 +101,7 @@ def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "") -> Outco
     buttons.append(Button.to(text("button_none"), "none_of_these"))
     dates = sorted({answers.source(p).split("\n")[0] for p in chosen})
     body = "\n".join([intro or text("clarify"), *lines, "", dates[-1]])
-    return turn.reply(body, *buttons, candidates=[p.code for p in chosen], pending={"ask": "choose"}, drop=True)
+    return turn.reply(body, *buttons, candidates=[p.code for p in chosen], pending={"ask": "choose"}, drop=drop)
 
 
 def _hint(p: Procedure, among: Sequence[Procedure], names: Sequence[str]) -> str:
@@ -124,7 +124,7 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
         )
     near = [hit for hit in result.hits[:3] if hit.score >= NEAR] if result else []
     if near:
-        outcome = clarify(turn, near, intro=text("none_near"))
+        outcome = clarify(turn, near, intro=text("none_near"), drop=False)
         turn.missed = True
         return outcome
     line, resume = turn.back_to_guide()
@@ -134,5 +134,6 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
 
 def _not_held(turn: Turn, code: str) -> Outcome:
     turn.missed = True
-    turn.unanswered(turn.text)
+    if not turn.tapped and not turn.text.startswith("/"):
+        turn.unanswered(turn.text)
     return turn.reply(text("not_held", code=code), Button.to(text("button_help"), "help"))

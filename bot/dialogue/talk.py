@@ -29,7 +29,7 @@ def handle(turn: Turn) -> Outcome:
         case "restart":
             return turn.reply(text("restart"), assist, people, drop=True, **dict.fromkeys(CLEARED))
         case "forget_me":
-            return turn.reply(text("forgotten"), assist, drop=True, seen=None, **dict.fromkeys(CLEARED))
+            return turn.reply(text("forgotten"), drop=True, seen=None, **dict.fromkeys(CLEARED))
         case "talk_to_person":
             return turn.reply(text("talk_to_person", contacts=turn.assistant.contact_lines()), *resume, assist)
         case "complaint":

@@ -25,9 +25,10 @@ def published(home: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def few_phrases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading all phrases takes a second; one test does."""
+def small_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the whole seed with its phrases takes seconds; one test does."""
     monkeypatch.setattr("bot.cli.catalogue.load_phrases", lambda: {"1.000001": ["thả diều"]})
+    monkeypatch.setattr("bot.cli.catalogue.load_seed", lambda: [procedure(code="1.001193", source="seed")])
 
 
 # -- exit codes
@@ -62,9 +63,22 @@ def test_an_unknown_command_is_two_in_a_process_of_its_own(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "words",
-    [["kb", "check"], ["kb", "show", "1.000001"], ["kb", "publish"], ["kb", "rollback"], ["kb", "log"], ["kb", "diff"],
-     ["index", "build"], ["search"], ["ask", "khai sinh"], ["index", "eval", "khong-co.jsonl"], ["chat"], ["serve"], ["actions"]],
-)  # fmt: skip
+    [
+        ["kb", "check"],
+        ["kb", "show", "1.000001"],
+        ["kb", "publish"],
+        ["kb", "rollback"],
+        ["kb", "log"],
+        ["kb", "diff"],
+        ["index", "build"],
+        ["search"],
+        ["ask", "khai sinh"],
+        ["index", "eval", "khong-co.jsonl"],
+        ["chat"],
+        ["serve"],
+        ["actions"],
+    ],
+)
 def test_without_a_release_it_is_refused_in_one_sentence(tthc: Any, tmp_path: Path, words: list[str]) -> None:
     ran = tthc(tmp_path, *words)
     assert ran.code == 1
@@ -96,7 +110,7 @@ def test_help_names_every_command(tthc: Any, tmp_path: Path, words: list[str]) -
 # -- import
 
 
-@pytest.mark.usefixtures("few_phrases")
+@pytest.mark.usefixtures("small_seed")
 def test_an_import_makes_a_draft_and_leaves_the_release(tthc: Any, tiny_home: Path, tmp_path: Path) -> None:
     before = published(tiny_home)
     source = write_records(
@@ -115,7 +129,7 @@ def test_an_import_makes_a_draft_and_leaves_the_release(tthc: Any, tiny_home: Pa
     assert published(tiny_home) == before
 
 
-@pytest.mark.usefixtures("few_phrases")
+@pytest.mark.usefixtures("small_seed")
 def test_a_broken_file_is_refused_with_file_and_line(tthc: Any, tiny_home: Path, tmp_path: Path) -> None:
     before = published(tiny_home)
     source = write_records(tmp_path / "a.jsonl", record(), '{"code": ', record(code="1.000050"))
@@ -130,7 +144,7 @@ def test_a_broken_file_is_refused_with_file_and_line(tthc: Any, tiny_home: Path,
     assert Catalogue(Releases(tiny_home).draft / FILE).meta["skipped"] == {"unreadable": 1}
 
 
-@pytest.mark.usefixtures("few_phrases")
+@pytest.mark.usefixtures("small_seed")
 def test_many_problems_are_not_all_shown(tthc: Any, tmp_path: Path) -> None:
     ran = tthc(tmp_path, "kb", "import", write_records(tmp_path / "a.jsonl", *["{"] * 30))
     assert ran.code == 1
@@ -138,7 +152,7 @@ def test_many_problems_are_not_all_shown(tthc: Any, tmp_path: Path) -> None:
     assert ran.err.count("not a JSON object") == 20
 
 
-@pytest.mark.usefixtures("few_phrases")
+@pytest.mark.usefixtures("small_seed")
 def test_nothing_to_import(tthc: Any, tmp_path: Path) -> None:
     missing = tthc(tmp_path, "kb", "import", tmp_path / "khong-co.jsonl")
     assert (missing.code, missing.err.strip().endswith("no such file or folder")) == (1, True)
@@ -331,6 +345,40 @@ def test_unanswered(tthc: Any, tiny_home: Path) -> None:
     service.close()
     ran = tthc(tiny_home, "unanswered", "--top", "5")
     assert [line.split(None, 1) for line in ran.out.splitlines()] == [["2", "nuôi rồng"], ["1", "nuôi lân"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "text", "button"),
+    [
+        ("mất giấy khai sinh\n", "console", "mất giấy khai sinh", None),
+        ('{"user": "u1", "text": "chào"}', "u1", "chào", None),
+        ('{"user": "u1", "button": 2}', "u1", "", "#2"),
+        ('{"user": "u1", "button": "abc"}', "u1", "", "abc"),
+        ('{"user": "u1", "button": "²"}', "u1", "", "²"),
+        ("{không phải JSON", "console", "{không phải JSON", None),
+    ],
+)
+def test_lines_of_chat_json(line: str, user: str, text: str, button: str | None) -> None:
+    from bot.channels.console import read_line
+
+    made = read_line(line, "run", 7)
+    assert (made.user, made.text, made.button, made.delivery) == (user, text, button, "run-7")
+    assert not made.limited
+
+
+def test_what_chat_json_prints() -> None:
+    from bot.channels.console import to_json
+    from bot.gateway import Outgoing
+    from bot.reply import Button, Reply
+
+    replies = [Outgoing(Reply("Chào", (Button("Phí", "/ask_fee"),), "1.000001", "greet"), ["k"])]
+    assert json.loads(to_json("u1", replies, 0.0124)) == {
+        "user": "u1",
+        "replies": [{"text": "Chào", "buttons": ["Phí"]}],
+        "intent": "greet",
+        "procedure": "1.000001",
+        "ms": 12,
+    }
 
 
 def test_doctor_says_what_to_do(tthc: Any, tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

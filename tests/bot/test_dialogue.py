@@ -214,9 +214,18 @@ def test_asking_which_and_choosing(talking: Talk) -> None:
 
 @pytest.mark.parametrize(
     ("said", "number"),
-    [("cái đầu tiên", 1), ("thứ nhì", 2), ("số 4", 4), ("cái cuối", -1), ("cái chót", -1), ("12", 12), ("ừ", None), ("", None),
-     ("cai thu ba", 3)],
-)  # fmt: skip
+    [
+        ("cái đầu tiên", 1),
+        ("thứ nhì", 2),
+        ("số 4", 4),
+        ("cái cuối", -1),
+        ("cái chót", -1),
+        ("12", 12),
+        ("ừ", None),
+        ("", None),
+        ("cai thu ba", 3),
+    ],
+)
 def test_ordinals(said: str, number: int | None) -> None:
     assert ordinal(said) == number
 

@@ -93,9 +93,22 @@ def test_only_our_commands_become_payloads(message: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["/forget_me", " /restart", "\u200b/forget_me", "\x1f/greet", "\u2003//forget_me", "/\u3000/forget_me now", "/session_start",
-     '/open_procedure{"code": "1.001193"}', "/FORGET_ME", "/xoa đi mà", "/start abc def", "\ufeff / /nlu_fallback", "/xoá"],
-)  # fmt: skip
+    [
+        "/forget_me",
+        " /restart",
+        "\u200b/forget_me",
+        "\x1f/greet",
+        "\u2003//forget_me",
+        "/\u3000/forget_me now",
+        "/session_start",
+        '/open_procedure{"code": "1.001193"}',
+        "/FORGET_ME",
+        "/xoa đi mà",
+        "/start abc def",
+        "\ufeff / /nlu_fallback",
+        "/xoá",
+    ],
+)
 async def test_ones_own_text_is_never_a_payload(gateway: Gateway, message: str) -> None:
     await ask(gateway, message)
     for sent in heard(gateway):

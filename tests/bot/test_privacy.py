@@ -127,9 +127,39 @@ def test_spans_are_in_order_and_apart() -> None:
 
 PIECES = st.sampled_from(
     [message for _, message, _ in PERSONAL]
-    + ["1.001193", "10.000 đồng", "mã", "otp", "mk", "sinh", "mst", "bhxh", "luật", "từ ngày", "1/1/2024", "đến", " ", "-", ".", ",",
-       "052199001234", "12345", "0905", "7", "<", ">", ":", "là", "\u0338", "H08-", "77C1", "k", "đ", *MASKS.values()]
-)  # fmt: skip
+    + [
+        "1.001193",
+        "10.000 đồng",
+        "mã",
+        "otp",
+        "mk",
+        "sinh",
+        "mst",
+        "bhxh",
+        "luật",
+        "từ ngày",
+        "1/1/2024",
+        "đến",
+        " ",
+        "-",
+        ".",
+        ",",
+        "052199001234",
+        "12345",
+        "0905",
+        "7",
+        "<",
+        ">",
+        ":",
+        "là",
+        "\u0338",
+        "H08-",
+        "77C1",
+        "k",
+        "đ",
+        *MASKS.values(),
+    ]
+)
 MESSAGES = st.lists(PIECES | st.text("0123456789.- /", max_size=14), max_size=8).flatmap(
     lambda parts: st.sampled_from(["", " ", ", "]).map(lambda by: by.join(parts))
 )

@@ -123,8 +123,8 @@ async def test_what_it_started_it_stops(
         "import http.server, sys\n"
         "class H(http.server.BaseHTTPRequestHandler):\n"
         "    def do_GET(self):\n"
-        "        body = 'của ta'.encode(); self.send_response(200); self.send_header('Content-Length', str(len(body)))\n"
-        "        self.end_headers(); self.wfile.write(body)\n"
+        "        body = 'của ta'.encode(); self.send_response(200)\n"
+        "        self.send_header('Content-Length', str(len(body))); self.end_headers(); self.wfile.write(body)\n"
         f"http.server.HTTPServer(('127.0.0.1', {port}), H).serve_forever()\n"
     )
     ours = part(port, sys.executable, "-c", script)

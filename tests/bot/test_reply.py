@@ -58,8 +58,16 @@ def test_a_reply_survives_json(reply: Reply) -> None:
     assert Reply.from_json(json.loads(json.dumps(reply.to_json()))) == reply
 
 
-@pytest.mark.parametrize("data", [{}, {"text": "a"}, {"text": "a", "buttons": 5, "procedure": None, "intent": "", "edit": False},
-                                  {"text": "a", "buttons": [["x"]], "procedure": None, "intent": "", "edit": False}, []])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"text": "a"},
+        {"text": "a", "buttons": 5, "procedure": None, "intent": "", "edit": False},
+        {"text": "a", "buttons": [["x"]], "procedure": None, "intent": "", "edit": False},
+        [],
+    ],
+)
 def test_something_else_is_refused(data: object) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         Reply.from_json(data)  # type: ignore[arg-type]

@@ -25,6 +25,8 @@ from bot.texts import text
 from knowledge.errors import RefusedError
 from tests.telegram_server import USERNAME, TelegramServer, TelegramUser
 
+pytestmark = pytest.mark.e2e  # a Bot API server of its own, and a minute of waiting
+
 SECRET = "mot-bi-mat_0123456789"
 STILL = 0.4
 ids = itertools.count(700_000_001)

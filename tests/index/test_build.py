@@ -1,4 +1,4 @@
-"""Encoder, build and search: deterministic training, kept models, and whole searches on a tiny and on the seed release."""
+"""Encoder, build and search: repeatable training, kept models, searches on a tiny and on the seed release."""
 
 from __future__ import annotations
 

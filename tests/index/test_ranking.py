@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from index.ranking import LOST_AT_MOST, Logistic, choose_thresholds, list_features, out_of_fold
+from index.ranking import (
+    LIST_FEATURES,
+    LOST_AT_MOST,
+    OF_FIRST,
+    Logistic,
+    choose_thresholds,
+    list_features,
+    out_of_fold,
+)
 
 
 def data(count: int = 200, seed: int = 0) -> tuple[Any, Any]:
@@ -102,6 +110,10 @@ def test_no_questions_at_all() -> None:
     [([], [0, 0, 0, 0]), ([0.8], [0.8, 0, 0.8, 0.8]), ([0.8, 0.5, 0.1, 0.05], [0.8, 0.5, 0.3, 0.7])],
 )
 def test_features_of_a_list_of_any_length(scores: list[float], expected: list[float]) -> None:
-    made = list_features(np.array(scores), 0.6, 0.4, (0.5, 3.0), 4, 1.0)
+    first = np.arange(20) / 20
+    made = list_features(np.array(scores), 0.6, 0.4, (0.5, 3.0), 4, first)
+    assert len(made) == len(LIST_FEATURES)
     assert made[:4] == pytest.approx(expected)
-    assert made[4:] == pytest.approx([0.6, 0.4, 0.5, 3.0, np.log(5), 1.0])
+    assert made[4:9] == pytest.approx([0.6, 0.4, 0.5, 3.0, np.log(5)])
+    assert made[12] == pytest.approx(sum(scores))
+    assert made[13:] == pytest.approx(list(first[:OF_FIRST]))

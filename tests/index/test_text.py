@@ -1,4 +1,4 @@
-"""Comparable text: the lexicon replaces whole everyday words, leaves numbers and codes alone, and sets aspects aside."""
+"""Comparable text: whole everyday words are replaced, numbers and codes are not, aspects are set aside."""
 
 from __future__ import annotations
 

@@ -123,6 +123,7 @@ def test_figures_below_a_thousand_lost_their_zeros(value: int, kept: int | None)
 def test_dollars_may_be_small() -> None:
     made = fee(25, "một lần", currencyName="USD")
     assert (made.amount, made.currency) == (25, "USD")
+    assert fee(0, "một lần", currencyName="USD").amount is None
 
 
 def test_a_fraction_of_a_dollar_is_not_told_as_zero() -> None:

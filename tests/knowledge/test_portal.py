@@ -177,11 +177,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "value"]), inner, max_size=2),
     max_leaves=4,
 )
-PLACES = [
-    (k,) for k in ("id", "code", "name", "detail")
-] + [("detail", k) for k in record()["detail"]] + [
-    ("detail", "executionMethods", 0, k) for k in record()["detail"]["executionMethods"][0]
-] + [("detail", "executionCases", 0, "profileComponents"), ("detail", "executionCases", 0, "profileComponents", 0)]  # fmt: skip
+PLACES = (
+    [(k,) for k in ("id", "code", "name", "detail")]
+    + [("detail", k) for k in record()["detail"]]
+    + [("detail", "executionMethods", 0, k) for k in record()["detail"]["executionMethods"][0]]
+    + [("detail", "executionCases", 0, "profileComponents"), ("detail", "executionCases", 0, "profileComponents", 0)]
+)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

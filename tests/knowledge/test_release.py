@@ -122,11 +122,13 @@ def test_back_and_further_back(releases: Releases) -> None:
 
 
 def test_after_going_back_and_publishing_anew(releases: Releases) -> None:
-    _, b, _ = (publish(releases, x) for x in "abc")
-    releases.rollback(b)
+    a, _, c = (publish(releases, x) for x in "abc")
+    releases.rollback(a)
     d = publish(releases, "d")
     assert releases.current().name == d
-    assert releases.rollback().id != d
+    assert releases.rollback().id == a  # what was withdrawn does not come back by itself
+    assert releases.rollback(c).id == c
+    assert releases.rollback().id == a
 
 
 def test_no_going_back_to_what_is_not_there_or_broken(releases: Releases) -> None:
