@@ -70,7 +70,7 @@ class Thresholds(NamedTuple):
 def list_features(
     scores: Matrix, dense: float, lexical: float, known: tuple[float, float], words: int, first: Matrix
 ) -> list[float]:
-    """Features of a ranked list: ``scores`` best first (the ranker's probabilities), ``first``: the best one's features."""
+    """Features of a ranked list: ``scores`` best first (probabilities), ``first``: features of the best one."""
     padded = np.append(scores, [0.0, 0.0, 0.0])[:3]
     clipped = np.clip(padded, 1e-6, 1 - 1e-6)
     odds = np.log(clipped / (1 - clipped))
