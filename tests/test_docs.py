@@ -238,7 +238,7 @@ def test_make_commands_exist() -> None:
 
 @pytest.mark.parametrize("doc", [*DOCS, EXAMPLE], ids=lambda d: str(d.relative_to(ROOT)))
 def test_settings_named_exist(doc: Path) -> None:
-    sources = [p for folder in ("nlu", "scripts") for p in (ROOT / folder).rglob("*.py")]
+    sources = [p for folder in ("nlu", "scripts", "benchmarks", "tests") for p in (ROOT / folder).rglob("*.py")]
     known = set(FIELDS) | {name for p in sources for name in _VARIABLE.findall(p.read_text(encoding="utf-8"))}
     assert set(_VARIABLE.findall(doc.read_text(encoding="utf-8"))) <= known
 

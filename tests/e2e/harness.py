@@ -122,15 +122,21 @@ class Bot:
             self.start()
             return
         port = self.rasa_port if part == "rasa" else self.actions_port
-        pid = self._listener(port)
+        pid = self.listener(port)
         assert pid, f"{part} does not listen on {port}"
         os.kill(pid, signal.SIGKILL)
+        self.wait_for(part, pid)
+
+    def wait_for(self, part: str, pid: int) -> None:
+        """Wait until another process than ``pid`` serves the part."""
+        port = self.rasa_port if part == "rasa" else self.actions_port
         deadline = time.monotonic() + ANSWER_WITHIN
-        while (self._listener(port) or pid) == pid:
+        while (self.listener(port) or pid) == pid:
             assert time.monotonic() < deadline, f"{part} was not started again"
             time.sleep(0.1)
 
-    def _listener(self, port: int) -> int | None:
+    def listener(self, port: int) -> int | None:
+        """Process id of what listens on ``port``."""
         found = psutil.net_connections("tcp")
         return next((c.pid for c in found if c.status == "LISTEN" and c.laddr.port == port), None)
 
@@ -146,5 +152,5 @@ class Bot:
         if self.process and self.process.poll() is None:
             self._end(self.process)
         for port in (self.rasa_port, self.actions_port):
-            if pid := self._listener(port):
+            if pid := self.listener(port):
                 os.kill(pid, signal.SIGKILL)
