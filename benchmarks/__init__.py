@@ -1,1 +1,1 @@
-"""Benchmarks: retrieval quality, turns, the making of a catalogue (``make bench``); the Rasa side alone in ``nlu``."""
+"""Benchmarks: retrieval quality, scale, turns, making a catalogue (``make bench``); the Rasa side alone in ``nlu``."""

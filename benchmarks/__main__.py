@@ -1,4 +1,4 @@
-"""``python -m benchmarks [retrieval|turns|catalogue|all] [options]``: run benchmarks, print Markdown tables."""
+"""``python -m benchmarks [retrieval|scale|turns|catalogue|all] [options]``: run benchmarks, print Markdown tables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pathlib import Path
 from benchmarks.report import emit, heading, machine, part
 from knowledge.errors import RefusedError
 
-NAMES = ("retrieval", "turns", "catalogue")
+NAMES = ("retrieval", "scale", "turns", "catalogue")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Read the command line and run what it names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks; NLU: benchmarks/nlu.py.")
-    parser.add_argument("names", nargs="*", choices=[*NAMES, "all"], default="all", metavar="retrieval|turns|catalogue")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, "all"], default="all", metavar="|".join(NAMES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--no-e5", action="store_true", help="retrieval: without e5-small (saves two minutes)")
+    parser.add_argument("--largest", type=int, default=500_000, metavar="N", help="scale: most vectors (500000)")
     parser.add_argument("--turns", type=int, default=300, help="turns: how many for one user at a time (300)")
     parser.add_argument("--users", type=int, default=32, help="turns: users at once (32)")
     parser.add_argument("--seconds", type=float, default=20, help="turns: how long the crowd talks (20)")

@@ -1,4 +1,4 @@
-"""Finding the procedure: ours beside BM25 and TF-IDF over the official names, on questions with known answers.
+"""Finding the procedure: ours beside BM25, TF-IDF and e5 over the official names, on questions with known answers.
 
 All methods see the same questions and the same procedures in one run, one after another in one thread. An interval is
 the middle 95% of 1,000 resamples of the questions (fixed seed).
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.e5 import E5, FUSED, fused
 from benchmarks.report import ROOT, emit, outside, progress, quantile, table
 from bot.settings import settings
 from index.evaluate import Question, evaluate, load_questions
@@ -36,12 +37,12 @@ Method = Callable[[str], Sequence[int]]
 """Positions of the best procedures for a question, best first, at most :data:`TOP`."""
 
 
-def best(scores: Array) -> list[int]:
+def best(scores: Array, count: int = TOP) -> list[int]:
     """Positions of the highest scores above zero, best first; at equal scores the earlier one."""
-    return [int(i) for i in np.argsort(-scores, kind="stable")[:TOP] if scores[i] > 0]
+    return [int(i) for i in np.argsort(-scores, kind="stable")[:count] if scores[i] > 0]
 
 
-def bm25(texts: Sequence[str], owners: Array, form: Callable[[str], str]) -> Method:
+def bm25(texts: Sequence[str], owners: Array, form: Callable[[str], str], count: int = TOP) -> Method:
     """BM25 (bm25s, its defaults: k1 1.5, b 0.75) over words; a procedure scores as its best text."""
     import bm25s
 
@@ -55,7 +56,7 @@ def bm25(texts: Sequence[str], owners: Array, form: Callable[[str], str]) -> Met
         scores = np.zeros(size, np.float32)
         if words:
             np.maximum.at(scores, owners, model.get_scores(words))
-        return best(scores)
+        return best(scores, count)
 
     return run
 
@@ -69,8 +70,8 @@ def tfidf(names: Sequence[str]) -> Method:
     return lambda question: best((vectorizer.transform([fold(question)]) @ by_term).toarray()[0])
 
 
-def methods(searcher: Searcher) -> dict[str, Method]:
-    """The rivals and our parts, each from a question as typed to positions of procedures."""
+def methods(searcher: Searcher, e5: E5 | None = None) -> dict[str, Method]:
+    """The rivals and our parts, each from a question as typed to positions of procedures; without ``e5`` not that."""
     normal, parts = searcher.lexicon.normalise, searcher.retrieval
     every = np.arange(len(searcher.names))
     names = [fold(name) for name in searcher.names]
@@ -79,9 +80,16 @@ def methods(searcher: Searcher) -> dict[str, Method]:
         query = normal(question)
         return best(parts.dense.run(parts.encoder.encode([query.plain], [query.folded])[0], DEPTH)[0])
 
-    return {
+    rivals: dict[str, Method] = {
         "BM25, names": bm25(names, every, fold),
         "TF-IDF 1–2-grams, names": tfidf(searcher.names),
+    }
+    if e5:
+        lexical = bm25(names, every, fold, FUSED)
+        rivals["e5-small, names"] = lambda question: e5.best(question, TOP)
+        rivals["e5-small + BM25 by RRF, names"] = fused(lambda question: e5.best(question, FUSED), lexical, TOP)
+    return {
+        **rivals,
         "BM25, our phrases and lexicon": bm25(parts.rows.texts, parts.rows.owners, lambda q: normal(q).folded),
         "our lexical alone": lambda question: best(parts.lexical.run(normal(question).folded)),
         "our dense alone": dense,
@@ -112,14 +120,16 @@ def timed(run: Callable[[str], Any], questions: Sequence[str]) -> tuple[list[Any
     return answers, taken
 
 
-def measure(searcher: Searcher, asked: Sequence[Question], unanswerable: Sequence[Question]) -> dict[str, Any]:
+def measure(
+    searcher: Searcher, asked: Sequence[Question], unanswerable: Sequence[Question], e5: E5 | None = None
+) -> dict[str, Any]:
     """Every method on ``asked`` (with gold); ours also by slice, and its decision with ``unanswerable`` added."""
     position = {code: i for i, code in enumerate(searcher.codes)}
     gold = [{position[c] for c in q.gold_codes if c in position} for q in asked]
     texts = [q.question for q in asked]
     found: dict[str, Any] = {"questions": len(asked), "methods": {}}
     each: dict[str, Array] = {}
-    runs: dict[str, Callable[[str], Any]] = {**methods(searcher), OURS: lambda q: searcher.run(q, TOP)}
+    runs: dict[str, Callable[[str], Any]] = {**methods(searcher, e5), OURS: lambda q: searcher.run(q, TOP)}
     for name, run in runs.items():
         progress(f"{name}…")
         answers, taken = timed(run, texts)
@@ -174,7 +184,7 @@ def show(title: str, note: str, found: dict[str, Any]) -> None:
     emit(table(("ours by slice", "questions", *keys), rows))
 
 
-def run(_args: argparse.Namespace) -> dict[str, Any]:
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure the published release; print tables; return all figures."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -194,6 +204,15 @@ def run(_args: argparse.Namespace) -> dict[str, Any]:
     with threadpool_limits(1):
         searcher = Searcher(release)
         held = set(searcher.codes)
+        e5 = None
+        if not args.no_e5:
+            progress("e5-small: names…")
+            began = time.perf_counter()
+            e5 = E5(searcher.names)
+            found["e5_names_seconds"] = round(time.perf_counter() - began, 1)
+            emit(
+                f"e5-small: put together, and {len(searcher.names)} names encoded, in {found['e5_names_seconds']} s.\n"
+            )
         for key, title, note, questions in sets:
             gold = [q for q in questions if q.gold_codes]
             asked = [q for q in gold if held & set(q.gold_codes)]
@@ -202,6 +221,6 @@ def run(_args: argparse.Namespace) -> dict[str, Any]:
             note += f" {len(asked)} questions with an answer in this release, {len(none)} that nothing answers"
             note += f"; {left} left out because their procedures are not in this release." if left else "."
             if asked:
-                found[key] = measure(searcher, asked, none)
+                found[key] = measure(searcher, asked, none, e5)
                 show(title, note, found[key])
     return found

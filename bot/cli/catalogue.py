@@ -12,6 +12,7 @@ import typer
 
 from bot.cli import say
 from bot.settings import settings
+from index.gate import require_no_worse
 from index.search import ENCODER, FOLDER, RANKING, ROWS
 from knowledge.checks import check
 from knowledge.errors import RefusedError
@@ -155,9 +156,18 @@ def diff() -> None:
 
 
 @app.command()
-def publish() -> None:
-    """Publish the draft: a new release, switched to at once; running bots load it without a restart."""
+def publish(
+    force: Annotated[
+        bool, typer.Option("--force", help="Even when the draft finds less than the current release.")
+    ] = False,
+) -> None:
+    """Publish the draft: a new release, switched to at once; running bots load it without a restart.
+
+    Refused when the draft finds clearly less of the project's own questions than the current release.
+    """
     releases = Releases(settings().home)
+    if not force:
+        require_no_worse(releases.link, releases.draft)
     catalogue = Catalogue(releases.draft / FILE)
     manifest = releases.publish(
         procedures=len(catalogue), imported=catalogue.meta["imported"], required=REQUIRED, notes=catalogue.meta

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot import answers
+from bot.dialogue import differ
 from bot.dialogue.turn import Turn, today
 from bot.reply import LABEL_LIMIT, Button, Outcome, shorten
 from bot.texts import text
 from index.search import Hit, SearchResult
-from knowledge.model import Level, Procedure
+from index.text import fold
+from knowledge.model import Procedure
 
 INTENTS = ("find_procedure", "open_procedure", "change_procedure", "none_of_these", "nlu_fallback", "out_of_scope")
 CHOICES = 4
@@ -89,27 +91,34 @@ def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "", drop: bo
     chosen = [p for code in codes if (p := turn.assistant.procedure(code))]
     if not chosen:
         return nothing(turn, None)
-    names = [answers.title_of(p) for p in chosen]
-    lines = [
-        text("clarify_line", n=n, name=name, hint=_hint(p, chosen, names))
-        for n, (p, name) in enumerate(zip(chosen, names, strict=True), 1)
-    ]
+    asking = differ.ask(chosen)
+    lines = [_line(n, choice, intro) for n, choice in enumerate(asking.choices, 1)]
     buttons = [
-        Button.to(f"{n}. {shorten(name, LABEL_LIMIT - 3)}", "open_procedure", code=p.code)
-        for n, (p, name) in enumerate(zip(chosen, names, strict=True), 1)
+        Button.to(f"{n}. {shorten(choice.label, LABEL_LIMIT - 3)}", "open_procedure", code=choice.procedure.code)
+        for n, choice in enumerate(asking.choices, 1)
     ]
     buttons.append(Button.to(text("button_none"), "none_of_these"))
     dates = sorted({answers.source(p).split("\n")[0] for p in chosen})
-    body = "\n".join([intro or text("clarify"), *lines, "", dates[-1]])
-    return turn.reply(body, *buttons, candidates=[p.code for p in chosen], pending={"ask": "choose"}, drop=drop)
+    body = "\n".join([intro or _question(asking), *lines, "", dates[-1]])
+    shown = [choice.procedure.code for choice in asking.choices]
+    return turn.reply(body, *buttons, candidates=shown, pending={"ask": "choose"}, drop=drop)
 
 
-def _hint(p: Procedure, among: Sequence[Procedure], names: Sequence[str]) -> str:
-    """What tells a candidate from the others: level or agency where the names are alike, else its summary."""
-    if names.count(answers.title_of(p)) > 1 or len({tuple(x.levels) for x in among}) > 1 and not p.summary:
-        known = [text(f"level_{x}") for x in p.levels if x is not Level.OTHER]
-        return f" ({', '.join(known)})" if known else f" ({p.agency})" if p.agency else ""
-    return ""
+def _question(asking: differ.Asking) -> str:
+    """The question for what differs, naming what all have in common; else which is meant."""
+    if asking.question and asking.about:
+        question = asking.question[0].lower() + asking.question[1:]
+        return text("clarify_about", about=asking.about, question=question)
+    return asking.question or text("clarify")
+
+
+def _line(n: int, choice: differ.Choice, intro: str) -> str:
+    """A numbered line: the label, and the title where the label leaves something out."""
+    title = choice.title or (answers.title_of(choice.procedure) if intro else "")
+    begins = fold(title).startswith(fold(choice.label.rstrip("…")))
+    if not title or begins:
+        return text("clarify_line", n=n, name=title or choice.label)
+    return text("clarify_line_title", n=n, name=choice.label, title=title)
 
 
 def nothing(turn: Turn, result: SearchResult | None) -> Outcome:

@@ -145,8 +145,8 @@ def test_a_build_is_repeatable(tiny_draft: Path, tmp_path: Path, monkeypatch: py
     told: list[str] = []
     report = build_index(tmp_path, tmp_path, questions=six_questions(tmp_path / "q.jsonl"), progress=told.append)
     assert (report.procedures, report.texts, report.trained) == (6, 18, False)
-    assert set(report.seconds) == {"read", "encoder", "retrievers", "ranking"}
-    assert len(told) == 4
+    assert set(report.seconds) == {"read", "encoder", "retrievers", "ranking", "measures"}
+    assert len(told) == 5
     for name in (ROWS, RANKING):
         assert (tmp_path / FOLDER / name).read_bytes() == (tiny_draft / FOLDER / name).read_bytes()
     assert np.array_equal(
