@@ -77,7 +77,7 @@ async def is_up(part: Part) -> bool:
 class Supervisor:
     """Starts what is not running yet, starts it again when it dies, stops what it started.
 
-    A part that already serves (another ``tthc serve`` of the same home) is used as it is.
+    A part that already serves (another ``tthc serve`` of the same home) is used as it is, and started here when gone.
     """
 
     def __init__(self, settings: Settings, say: Say = lambda _: None) -> None:
@@ -106,6 +106,8 @@ class Supervisor:
         for part in missing:
             await self._wait(part, started)
             self._watchers.append(asyncio.create_task(self._watch(part)))
+        for part in (p for p in parts(self.settings) if p not in missing):
+            self._watchers.append(asyncio.create_task(self._adopt(part)))
 
     async def _start(self, part: Part) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -136,6 +138,16 @@ class Supervisor:
         lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"see {path}" + (f" ({lines[-1][:300]})" if lines else "")
 
+    async def _adopt(self, part: Part) -> None:
+        """Watch a part that somebody else started; when it is gone, start it here."""
+        silent = 0
+        while silent < 2:
+            await asyncio.sleep(1.0)
+            silent = 0 if await answer_of(part) else silent + 1
+        log.warning("%s is gone; starting it", part.name)
+        await self._start(part)
+        await self._watch(part)
+
     async def _watch(self, part: Part) -> None:
         pause = 1.0
         while True:
@@ -144,6 +156,9 @@ class Supervisor:
             log.warning("%s ended (%s); starting it again", part.name, code)
             pause = 1.0 if time.monotonic() - began > 60 else min(pause * 2, 30.0)
             await asyncio.sleep(pause)
+            if await answer_of(part):  # somebody else was quicker
+                await self._adopt(part)
+                return
             await self._start(part)
 
     async def stop(self) -> None:
