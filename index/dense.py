@@ -57,7 +57,7 @@ class DenseRetriever:
         return cls(faiss.read_index(str(folder / FILE)), np.load(folder / OWNERS))
 
     def vectors(self) -> Vectors:
-        """All vectors, [n, d], as a view of the index."""
+        """All vectors, [n, d], as a view of the index: it is valid only as long as this retriever lives."""
         held: Any = faiss.downcast_index(self.index.storage) if hasattr(self.index, "storage") else self.index
         flat = faiss.rev_swig_ptr(held.get_xb(), held.ntotal * held.d)
         return np.asarray(flat, np.float32).reshape(held.ntotal, held.d)
