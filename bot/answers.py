@@ -62,7 +62,7 @@ def documents_of(p: Procedure, case: str | None = None) -> list[Document]:
     return [d for d in p.documents if case is None or not d.case or d.case == case]
 
 
-def documents(p: Procedure, *, case: str | None = None, whole: bool = False, today: dt.date | None = None) -> str:
+def documents(p: Procedure, *, case: str | None = None, whole: bool = False) -> str:
     """Papers: by case, handed in apart from shown, what the state already holds apart, remarks last."""
     papers = documents_of(p, case)
     if not papers:
@@ -179,7 +179,7 @@ def limit_line(limit: TimeLimit, whole: bool = True) -> str:
     return ": ".join([line, "; ".join(x for x in (when, basis) if x)]) if when or basis else line
 
 
-def limits(p: Procedure, *, whole: bool = False, today: dt.date | None = None) -> str:
+def limits(p: Procedure, *, whole: bool = False) -> str:
     """Time limits by way of handing in, and how they count."""
     lines = [text("limit")]
     known = False

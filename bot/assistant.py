@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.texts import text
 from index.lexical import LexicalRetriever
 from index.search import Searcher
 from index.text import lexicon
@@ -67,8 +68,6 @@ class Assistant:
 
     def contact_lines(self) -> str:
         """Hotlines and centres, a line each."""
-        from bot.texts import text
-
         lines = [text("contact_line", name=h.name, number=h.number) for h in self.contacts.hotlines.values()]
         lines += [text("centre_line", name=c.name, address=c.address) for c in self.contacts.centres]
         return "\n".join([*lines, f"• {self.contacts.communes}"])

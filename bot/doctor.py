@@ -34,8 +34,7 @@ async def examine(settings: Settings) -> list[Check]:
         elif part.expected in said:
             found.append(Check(f"port {part.port} ({part.name})", True, "serving"))
         else:
-            remedy = f"set TTHC_{part.name.upper()}_PORT to a free port, or stop that program"
-            found.append(Check(f"port {part.port} ({part.name})", False, "taken by something else", remedy))
+            found.append(Check(f"port {part.port} ({part.name})", False, "taken by something else", part.remedy))
     found.append(await _telegram(settings))
     return found
 

@@ -36,6 +36,11 @@ class Part:
     probe: str
     expected: str
 
+    @property
+    def remedy(self) -> str:
+        """What to do when somebody else has its port."""
+        return f"set TTHC_{self.name.upper()}_PORT to a free port, or stop that program"
+
 
 def parts(settings: Settings) -> tuple[Part, Part]:
     """Rasa and the action server."""
@@ -68,10 +73,7 @@ async def is_up(part: Part) -> bool:
         return False
     if part.expected in said:
         return True
-    raise RefusedError(
-        f"port {part.port} is taken by something else; "
-        f"set TTHC_{part.name.upper()}_PORT to a free port, or stop that program"
-    )
+    raise RefusedError(f"port {part.port} is taken by something else; {part.remedy}")
 
 
 class Supervisor:

@@ -64,7 +64,10 @@ class LexicalRetriever:
 
     def run(self, folded: str) -> NDArray[np.float32]:
         """Best cosine of each procedure, 0 where no word is shared."""
-        rows, weights = self.rows(folded)
+        return self.best(*self.rows(folded))
+
+    def best(self, rows: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Best cosine of each procedure among what :meth:`rows` found."""
         scores = np.zeros(self.size, np.float32)
         np.maximum.at(scores, self.owners[rows], weights)
         return scores

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from index.dense import DenseRetriever
 from index.encoder import Encoder
 from index.lexical import LexicalRetriever
-from index.ranking import Decision, Logistic, Matrix, Thresholds, list_features
+from index.ranking import CANDIDATE_FEATURES, LIST_FEATURES, Decision, Logistic, Matrix, Thresholds, list_features
 from index.text import Lexicon, Normal, lexicon
+from knowledge.errors import RefusedError
 from knowledge.model import Level, Procedure
 from knowledge.store import FILE as CATALOGUE_FILE
 from knowledge.store import Catalogue
@@ -114,8 +115,7 @@ class Retrieval:
         vector = self.encoder.encode([query.plain], [query.folded])[0]
         dense, _ = self.dense.run(vector, DEPTH)
         rows, weights = self.lexical.rows(query.folded)
-        lexical = np.zeros(len(self._fixed), np.float32)
-        np.maximum.at(lexical, self.rows.owners[rows], weights)
+        lexical = self.lexical.best(rows, weights)
         chosen = np.union1d(_best(dense, CANDIDATES), _best(lexical, CANDIDATES))
         known = self.lexical.known(query.folded)
         if not len(chosen):
@@ -179,9 +179,12 @@ class Ranking:
 
     @classmethod
     def load(cls, path: Path) -> Ranking:
-        """Read ``ranking.json``."""
+        """Read ``ranking.json``. Raises RefusedError when it was fitted on other features than this code computes."""
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         models = {k: Logistic(**data[k]) for k in ("ranker", "answerable", "right")}
+        wanted = {"ranker": CANDIDATE_FEATURES, "answerable": LIST_FEATURES, "right": LIST_FEATURES}
+        if any(len(models[k].weights) != len(features) for k, features in wanted.items()):
+            raise RefusedError(f"{path}: made by another version; run `make setup`, or import and build again")
         return cls(**models, thresholds=Thresholds(**data["thresholds"]))
 
 

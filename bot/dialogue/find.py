@@ -133,9 +133,7 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
         )
     near = [hit for hit in result.hits[:3] if hit.score >= NEAR] if result else []
     if near:
-        outcome = clarify(turn, near, intro=text("none_near"), drop=False)
-        turn.missed = True
-        return outcome
+        return clarify(turn, near, intro=text("none_near"), drop=False)
     line, resume = turn.back_to_guide()
     body = "\n\n".join(x for x in (text("none"), line) if x)
     return turn.reply(body, *resume, people, candidates=None, pending=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bot import answers
@@ -105,8 +106,6 @@ def _show(turn: Turn, procedure: Procedure, guide: Guide, at: int, *, note: str 
 
 
 def _edited(turn: Turn, outcome: Outcome, code: str) -> Outcome:
-    from dataclasses import replace
-
     outcome.reply = replace(outcome.reply, procedure=code, edit=turn.tapped)
     return outcome
 

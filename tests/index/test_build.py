@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,12 @@ def test_few_of_them_are_called_unknown(seed: Searcher) -> None:
 @pytest.mark.parametrize("text", ["tối nay đội nào đá", "kể chuyện cười nghe coi", "thời tiết Quy Nhơn mai thế nào"])
 def test_what_is_no_procedure_gets_no_answer(seed: Searcher, text: str) -> None:
     assert seed.run(text).decision != "answer"
+
+
+def test_a_ranking_fitted_on_other_features_is_refused(tmp_path: Path) -> None:
+    model = {"mean": [0.0], "scale": [1.0], "weights": [1.0], "bias": 0.0}
+    data = {"ranker": model, "answerable": model, "right": model, "thresholds": {"none": 0.1, "answer": 0.9}}
+    path = tmp_path / RANKING
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(RefusedError, match="made by another version"):
+        Ranking.load(path)
