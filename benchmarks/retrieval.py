@@ -22,7 +22,8 @@ from benchmarks.e5 import E5, FUSED, fused
 from benchmarks.report import ROOT, emit, outside, progress, quantile, table
 from bot.settings import settings
 from index.evaluate import Question, evaluate, load_questions
-from index.search import DEPTH, Searcher, SearchResult
+from index.retrieval import DEPTH
+from index.search import Searcher, SearchResult
 from index.text import fold
 from knowledge.release import Releases, read_manifest
 

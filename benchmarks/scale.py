@@ -21,7 +21,8 @@ from bot.settings import settings
 from index.dense import EFFORT, FLAT_UP_TO, LINKS, DenseRetriever
 from index.encoder import Encoder, Vectors
 from index.evaluate import load_questions
-from index.search import DEPTH, ENCODER, FOLDER
+from index.retrieval import DEPTH
+from index.search import ENCODER, FOLDER
 from index.text import lexicon
 from knowledge.release import Releases, read_manifest
 

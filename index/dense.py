@@ -16,6 +16,8 @@ OWNERS = "owners.npy"
 FLAT_UP_TO = 6_000
 """Vectors up to which exact search is as quick as HNSW (docs/benchmarks.md)."""
 LINKS, EFFORT = 24, 160
+LARGE, EFFORT_WHEN_LARGE = 200_000, 360
+"""From so many vectors on a search looks at more of the graph, to find as many of the nearest."""
 
 
 class DenseRetriever:
@@ -31,7 +33,7 @@ class DenseRetriever:
         faiss.omp_set_num_threads(1)  # a search is too short to be worth sharing out
         self.index, self.owners = index, owners
         if hasattr(index, "hnsw"):
-            index.hnsw.efSearch = EFFORT
+            index.hnsw.efSearch = EFFORT if index.ntotal < LARGE else EFFORT_WHEN_LARGE
         self.size = int(owners.max()) + 1 if len(owners) else 0
 
     @classmethod
@@ -46,6 +48,11 @@ class DenseRetriever:
         index.add(vectors)
         return cls(index, np.asarray(owners, np.int32))
 
+    def add(self, vectors: Vectors, owner: int) -> None:
+        """More vectors of one procedure; their rows follow all others."""
+        self.index.add(vectors)
+        self.owners = np.append(self.owners, np.full(len(vectors), owner, np.int32))
+
     def save(self, folder: Path) -> None:
         """Write the index and the owners."""
         faiss.write_index(self.index, str(folder / FILE))
@@ -57,7 +64,7 @@ class DenseRetriever:
         return cls(faiss.read_index(str(folder / FILE)), np.load(folder / OWNERS))
 
     def vectors(self) -> Vectors:
-        """All vectors, [n, d], as a view of the index: it is valid only as long as this retriever lives."""
+        """All vectors, [n, d], as a view of the index: valid as long as this retriever lives and nothing is added."""
         held: Any = faiss.downcast_index(self.index.storage) if hasattr(self.index, "storage") else self.index
         flat = faiss.rev_swig_ptr(held.get_xb(), held.ntotal * held.d)
         return np.asarray(flat, np.float32).reshape(held.ntotal, held.d)

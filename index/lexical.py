@@ -42,6 +42,23 @@ class LexicalRetriever:
         matrix = vectorizer.fit_transform(texts)
         return cls(vectorizer, sparse.csr_matrix(matrix.T), np.asarray(owners, np.int32))
 
+    def add(self, texts: Sequence[str], at: int, owner: int) -> None:
+        """More texts of one procedure, as rows ``at`` and following; words that are new weigh as much as rare ones."""
+        vocabulary = dict(self.vectorizer.vocabulary_)
+        idf = self.vectorizer.idf_
+        for term in sorted(set().union(*map(self.vectorizer.build_analyzer(), texts)) - vocabulary.keys()):
+            vocabulary[term] = len(vocabulary)
+        rare = float(np.log((1 + self.by_term.shape[1]) / 2) + 1)
+        idf = np.append(idf, np.full(len(vocabulary) - len(idf), rare))
+        self.vectorizer = _vectorizer(vocabulary)
+        self.vectorizer.idf_ = idf
+        new = self.vectorizer.transform(texts).T.tocsc()
+        grown = self.by_term.tocsc()
+        grown.resize(len(vocabulary), grown.shape[1])
+        self.by_term = sparse.hstack([grown[:, :at], new, grown[:, at:]]).tocsr()
+        self.owners = np.insert(self.owners, at, [owner] * len(texts))
+        self.weight = dict(zip(vocabulary, idf, strict=True))
+
     def save(self, folder: Path) -> None:
         """Write the matrix and the vocabulary with its weights."""
         sparse.save_npz(folder / FILE, self.by_term)

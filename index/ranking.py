@@ -1,17 +1,20 @@
-"""Fusion and decision, both small logistic models fitted on the tuning questions when the index is built.
+"""Fusion and decision, both small linear models fitted on the tuning questions when the index is built.
 
-The ranker orders candidates by features of (question, procedure); the decision looks at the ranked list and says
-*answer* (the first one), *clarify* (ask which) or *none* (the catalogue does not hold it). Nothing is guessed by hand:
-weights come from the fit, thresholds from out-of-fold predictions.
+The ranker (a conditional logit) orders candidates by features of (question, procedure); the decision looks at the
+ranked list and says *answer* (the first one), *clarify* (ask which) or *none* (the catalogue does not hold it). Nothing
+is guessed by hand: weights come from the fit, thresholds from out-of-fold predictions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import StandardScaler
@@ -19,23 +22,67 @@ from sklearn.preprocessing import StandardScaler
 Matrix = NDArray[np.float64]
 Decision = Literal["answer", "clarify", "none"]
 
-CANDIDATE_FEATURES = (
-    "dense", "lexical", "dense_top3", "joint", "joint_top3", "name", "query_covered", "text_covered", "matched_phrase",
-    *(f"{name}_gap" for name in ("dense", "lexical", "dense_top3", "joint", "joint_top3", "name", "query_covered",
-                                 "text_covered")),
-    "texts", "commune", "province", "local",
+SCORES = (
+    "dense", "lexical", "dense_top3", "joint", "joint_top3", "name", "query_covered", "text_covered", "centre",
+    "words_covered", "pairs_covered", "record_covered",
 )  # fmt: skip
-OF_FIRST = 9
+CANDIDATE_FEATURES = (
+    *SCORES, "matched_phrase", *(f"{name}_gap" for name in SCORES), "texts", "commune", "province", "local", "need",
+)  # fmt: skip
+OF_FIRST = len(SCORES) + 1
 """So many features of the first candidate are the decision's too."""
 LIST_FEATURES = (
     "first", "second", "margin", "third_margin", "best_dense", "best_lexical", "known_share", "rarity", "words",
-    "first_odds", "odds_margin", "odds_third_margin", "mass", *(f"first_{f}" for f in CANDIDATE_FEATURES[:OF_FIRST]),
+    "utility", "utility_margin", "utility_third_margin", "mass",
+    "outside", "outside_top3", "outside_gap", *(f"first_{f}" for f in CANDIDATE_FEATURES[:OF_FIRST]),
 )  # fmt: skip
 
+VERSION = 2
+"""Of what is fitted here and stored; a release made by another version is refused."""
+RIDGE = 5.0
+"""Strength of the ranker's penalty, against tuning questions too few for its features."""
 LOST_AT_MOST = 0.03
 """Share of answerable questions that may be called "none" (a requirement, not a guess)."""
 GAIN = {"right": 1.0, "wrong": -1.5, "asked": 0.6, "asked in vain": -0.3}
 """What an outcome is worth to the person asking, to choose between answering and asking back."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A conditional logit: each candidate has a utility, linear in standardised features; the likeliest is meant."""
+
+    mean: list[float]
+    scale: list[float]
+    weights: list[float]
+
+    @classmethod
+    def fit(cls, lists: Sequence[Matrix], labels: Sequence[NDArray[np.bool_]]) -> Ranker:
+        """Fit on questions: features [n, k] of each one's candidates, and which of them are right (at least one)."""
+        every = np.vstack(lists)
+        mean, scale = every.mean(axis=0), every.std(axis=0) + 1e-9
+        z, right = (every - mean) / scale, np.concatenate(labels).astype(float)
+        sizes = [len(own) for own in lists]
+        starts, question = np.concatenate([[0], np.cumsum(sizes)[:-1]]), np.repeat(np.arange(len(sizes)), sizes)
+
+        def loss(weights: Matrix) -> tuple[float, Matrix]:
+            utility = z @ weights
+            grown = np.exp(utility - np.maximum.reduceat(utility, starts)[question])
+            total, good = np.add.reduceat(grown, starts), np.add.reduceat(grown * right, starts)
+            slope = z.T @ (grown / total[question] - grown * right / good[question]) + RIDGE * weights
+            return float(np.log(total / good).sum() + RIDGE / 2 * weights @ weights), slope
+
+        found = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+        return cls(mean.tolist(), scale.tolist(), found.x.tolist())
+
+    def run(self, features: Matrix) -> Matrix:
+        """Utilities for ``features`` [n, k]: the more, the likelier."""
+        return np.asarray(((features - np.array(self.mean)) / np.array(self.scale)) @ np.array(self.weights))
+
+
+def chances(utilities: Matrix) -> Matrix:
+    """Probability of each candidate, were one of them right."""
+    grown = np.exp(utilities - utilities.max())
+    return np.asarray(grown / grown.sum())
 
 
 @dataclass(frozen=True)
@@ -68,15 +115,16 @@ class Thresholds(NamedTuple):
 
 
 def list_features(
-    scores: Matrix, dense: float, lexical: float, known: tuple[float, float], words: int, first: Matrix
-) -> list[float]:
-    """Features of a ranked list: ``scores`` best first (probabilities), ``first``: features of the best one."""
-    padded = np.append(scores, [0.0, 0.0, 0.0])[:3]
-    clipped = np.clip(padded, 1e-6, 1 - 1e-6)
-    odds = np.log(clipped / (1 - clipped))
+    utilities: Matrix, dense: float, lexical: float, known: tuple[float, float], outside: tuple[float, float],
+    words: int, first: Matrix,
+) -> list[float]:  # fmt: skip
+    """Features of a ranked list: ``utilities`` best first, ``first``: features of the best one."""
+    likely = np.append(chances(utilities), [0.0, 0.0])[:3]
+    best, second, third = np.append(utilities, [utilities[-1]] * 2)[:3]
     return [
-        padded[0], padded[1], padded[0] - padded[1], padded[0] - padded[2], dense, lexical, known[0], known[1],
-        float(np.log1p(words)), odds[0], odds[0] - odds[1], odds[0] - odds[2], float(scores.sum()), *first[:OF_FIRST],
+        likely[0], likely[1], likely[0] - likely[1], likely[0] - likely[2], dense, lexical, known[0], known[1],
+        float(np.log1p(words)), best, best - second, best - third, float(logsumexp(utilities)),
+        *outside, dense - outside[0], *first[:OF_FIRST],
     ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The project's own seed: the procedures people ask for most, in our own words, and how people say things.
 
-``seed/CODE.yml`` holds one procedure's facts, ``phrases/*.yml`` map codes to the ways people bring the matter up.
+``seed/CODE.yml`` holds one procedure's facts, ``phrases/*.yml`` map codes to the ways people bring the matter up,
+``need.yml`` says how many people need a procedure, ``outside.yml`` holds messages that none answers.
 """
 
 from __future__ import annotations
@@ -38,16 +39,51 @@ def load_phrases(folder: Path = HERE / "phrases") -> dict[str, list[str]]:
     """Phrases by code, in file order and without repeats. Raises DataError with file and line."""
     phrases: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*.yml")):
-        data = load_yaml(path)
-        if not isinstance(data, dict):
-            raise DataError("a phrase file maps codes to lists of phrases", path, 1)
-        for code, texts in data.items():
-            if not isinstance(code, str) or not re.match(CODE_PATTERN, code):
-                raise DataError(f"{code!r} is not a procedure code in quotes", path, locate(path, (code,)))
-            if not isinstance(texts, list) or not all(isinstance(t, str) and t.strip() for t in texts):
-                raise DataError(f"the phrases of {code} are a list of texts", path, locate(path, (code,)))
-            phrases[code] = list(dict.fromkeys([*phrases.get(code, ()), *(t.strip() for t in texts)]))
+        for code, texts in read_phrases(path).items():
+            phrases[code] = list(dict.fromkeys([*phrases.get(code, ()), *texts]))
     return phrases
+
+
+def read_phrases(path: Path) -> dict[str, list[str]]:
+    """Phrases by code of one file. Raises DataError with file and line."""
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise DataError("a phrase file maps codes to lists of phrases", path, 1)
+    for code, texts in data.items():
+        if not isinstance(code, str) or not re.match(CODE_PATTERN, code):
+            raise DataError(f"{code!r} is not a procedure code in quotes", path, locate(path, (code,)))
+        if not isinstance(texts, list) or not all(isinstance(t, str) and t.strip() for t in texts):
+            raise DataError(f"the phrases of {code} are a list of texts", path, locate(path, (code,)))
+    return {code: list(dict.fromkeys(t.strip() for t in texts)) for code, texts in data.items()}
+
+
+def load_outside(path: Path = HERE / "outside.yml") -> dict[str, list[str]]:
+    """Messages that no procedure answers, by topic. Raises DataError with file and line."""
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise DataError("maps topics to lists of messages", path, 1)
+    for topic, texts in data.items():
+        if not isinstance(texts, list) or not all(isinstance(t, str) and t.strip() for t in texts):
+            raise DataError(f"the messages of {topic} are a list of texts", path, locate(path, (topic,)))
+    return {str(topic): list(dict.fromkeys(t.strip() for t in texts)) for topic, texts in data.items()}
+
+
+def load_need(path: Path = HERE / "need.yml") -> dict[str, int]:
+    """How many people need a procedure, by code: 1 few to 3 nearly everybody. Raises DataError with file and line."""
+    data = load_yaml(path)
+    if not isinstance(data, dict):
+        raise DataError("maps 1, 2 and 3 to lists of codes", path, 1)
+    need: dict[str, int] = {}
+    for level, codes in data.items():
+        if level not in (1, 2, 3) or not isinstance(codes, list):
+            raise DataError(f"{level!r} is not 1, 2 or 3 with a list of codes", path, locate(path, (level,)))
+        for i, code in enumerate(codes):
+            if not isinstance(code, str) or not re.match(CODE_PATTERN, code):
+                raise DataError(f"{code!r} is not a procedure code in quotes", path, locate(path, (level, i)))
+            if code in need:
+                raise DataError(f"{code} stands here twice", path, locate(path, (level, i)))
+            need[code] = level
+    return need
 
 
 def merge(imported: Iterable[Procedure], seed: Iterable[Procedure]) -> list[Procedure]:

@@ -14,6 +14,7 @@ from bot.cli import say
 from bot.settings import settings
 from index.gate import require_no_worse
 from index.search import ENCODER, FOLDER, RANKING, ROWS
+from knowledge.additions import Additions
 from knowledge.checks import check
 from knowledge.errors import RefusedError
 from knowledge.fetch import PORTAL, fetch_catalogue, require_complete
@@ -23,7 +24,9 @@ from knowledge.release import Releases, verify
 from knowledge.seed import coverage, load_phrases, load_seed, merge
 from knowledge.store import FILE, Catalogue, write_catalogue
 
-app = typer.Typer(help="The catalogue: import, fetch, check, diff, publish, rollback, log, show.", no_args_is_help=True)
+app = typer.Typer(
+    help="The catalogue: import, fetch, phrase, check, diff, publish, rollback, log, show.", no_args_is_help=True
+)
 
 REQUIRED = (f"{FOLDER}/{RANKING}", f"{FOLDER}/{ROWS}", f"{ENCODER}/modules.json")
 SHOWN = 20
@@ -44,6 +47,8 @@ def import_(
         raise RefusedError("the published catalogue was imported; name the file again, or say --seed-only")
     say("reading…")
     seed, phrases = load_seed(), load_phrases()
+    for code, own in Additions(settings().home).load().items():
+        phrases[code] = list(dict.fromkeys([*phrases.get(code, ()), *own]))
     found = read_catalogue(source) if source else ImportReport()
     for problem in found.problems[:SHOWN]:
         print(problem, file=sys.stderr)
@@ -116,6 +121,30 @@ def fetch(
 def _open(draft: bool) -> Catalogue:
     releases = Releases(settings().home)
     return Catalogue((releases.draft if draft else releases.current()) / FILE)
+
+
+@app.command()
+def phrase(
+    code: Annotated[str, typer.Argument(help="Procedure code, for example 1.001193.")],
+    text: Annotated[str, typer.Argument(help="How people say it; without it: list the code's phrases.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Take out a phrase that was added here.")] = False,
+) -> None:
+    """Add a way people ask for a procedure: running bots find by it at once, the next import takes it over."""
+    catalogue, additions = _open(False), Additions(settings().home)
+    if catalogue.get(code) is None:
+        raise RefusedError(f"{code}: no such procedure in {catalogue.path}")
+    published = catalogue.phrases()
+    if not text:
+        for known in (*published.get(code, ()), *additions.load().get(code, ())):
+            print(known)
+        return
+    if remove:
+        additions.remove(code, text)
+        print(f"{code}: taken out of {additions.path}")
+        return
+    if holder := next((c for c, own in published.items() if text.casefold() in (p.casefold() for p in own)), None):
+        raise RefusedError(f"{holder} has this phrase already")
+    print(f"{code}: {additions.add(code, text)}")
 
 
 @app.command("check")

@@ -11,6 +11,7 @@ import typer
 
 from bot.cli import say
 from bot.settings import settings
+from knowledge.additions import Additions
 from knowledge.release import Releases
 
 
@@ -40,7 +41,7 @@ def ask(question: Annotated[str, typer.Argument(help="The citizen's question, in
     from bot.gateway import clean, harmless
     from bot.render import plain
 
-    assistant = Assistant.load(Releases(settings().home).current())
+    assistant = Assistant.load(Releases(settings().home).current(), Additions(settings().home).load())
     message = harmless(clean(question))
     outcome = respond(Turn("find_procedure", message, assistant))
     print(plain(outcome.reply.text))
@@ -54,6 +55,7 @@ def search(
     from index.search import Searcher
 
     searcher = Searcher(Releases(settings().home).current())
+    searcher.learn(Additions(settings().home).load())
     for line in sys.stdin:
         question = line.rstrip("\n")
         if not question.strip():

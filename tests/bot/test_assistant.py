@@ -12,6 +12,7 @@ import pytest
 from bot import assistant as module
 from bot.assistant import Assistant, Current
 from bot.cli.catalogue import REQUIRED
+from knowledge.additions import Additions
 from knowledge.errors import RefusedError
 from knowledge.guides import DIRECT
 from knowledge.release import Releases
@@ -99,3 +100,26 @@ def test_contacts_are_told_whole(tiny_home: Path) -> None:
 def test_what_is_no_trouble_finds_no_rescue(tiny_home: Path, message: str) -> None:
     made: Any = Assistant.load(Releases(tiny_home).current())
     assert made.find_rescue(message) is None
+
+
+def test_phrases_of_staff_are_found_and_forgotten(tiny_home: Path) -> None:
+    current, additions = Current(tiny_home), Additions(tiny_home)
+    additions.add("1.000005", "bẻ buồng cau lùn")
+    first = current.get()
+    assert first.searcher.run("bẻ buồng cau lùn").hits[0].code == "1.000005"
+    additions.add("1.000001", "phóng lồng đèn giấy")
+    assert current.get() is first
+    assert first.searcher.run("phóng lồng đèn giấy").hits[0].code == "1.000001"
+    additions.remove("1.000005", "bẻ buồng cau lùn")
+    current.get()
+    assert current.get() is not first
+    assert "cau" not in " ".join(h.matched for h in current.get().searcher.run("bẻ buồng cau lùn").hits)
+    assert current.get().searcher.run("phóng lồng đèn giấy").hits[0].code == "1.000001"
+
+
+def test_a_broken_file_of_phrases_leaves_all_as_it_was(tiny_home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    current, additions = Current(tiny_home), Additions(tiny_home)
+    first = current.get()
+    additions.path.write_text("- lộn xộn", encoding="utf-8")
+    assert current.get() is first
+    assert "left as they were" in caplog.text

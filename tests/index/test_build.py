@@ -14,7 +14,8 @@ from index import build
 from index.build import build_index
 from index.dense import DenseRetriever
 from index.encoder import Encoder, train
-from index.search import ENCODER, FOLDER, RANKING, ROWS, Ranking, Rows, Searcher
+from index.retrieval import Rows
+from index.search import ENCODER, FOLDER, RANKING, ROWS, Ranking, Searcher
 from index.text import lexicon
 from knowledge.errors import RefusedError
 from knowledge.store import FILE, write_catalogue
@@ -278,3 +279,28 @@ def test_a_ranking_fitted_on_other_features_is_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(RefusedError, match="made by another version"):
         Ranking.load(path)
+
+
+# -- phrases that come later
+
+
+def test_a_new_phrase_is_found_at_once(tiny_draft: Path) -> None:
+    searcher = Searcher(tiny_draft)
+    before = searcher.run("nuôi con trâu cần giấy gì")
+    assert searcher.learn({"1.000005": ["bẻ buồng cau lùn sau hè"], "9.999999": ["nơi khác"]}) == 1
+    found = searcher.run("be buong cau lun")
+    assert (found.hits[0].code, found.hits[0].matched) == ("1.000005", "be buong cau lun sau he")
+    assert [h.code for h in searcher.run("nuôi con trâu cần giấy gì").hits[:2]] == [h.code for h in before.hits[:2]]
+    assert searcher.learn({"1.000005": ["bẻ buồng cau lùn sau hè", "trồng hàng dừa trước nhà"]}) == 0
+
+
+def test_new_phrases_everywhere_leave_every_other_one_findable(tiny_draft: Path) -> None:
+    searcher = Searcher(tiny_draft)
+    _, phrases = six()
+    marks = ("một", "hai", "ba", "bốn", "năm", "sáu")
+    new = {code: [f"con tàu số {mark} {mark}"] for code, mark in zip(phrases, marks, strict=True)}
+    for code in reversed(list(new)):
+        assert searcher.learn({code: new[code]}) == 1
+    for code, own in phrases.items():
+        for text in (*own, *new[code]):
+            assert searcher.run(text).hits[0].code == code, text

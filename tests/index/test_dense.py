@@ -98,3 +98,14 @@ def test_a_graph_that_finds_fewer_than_asked_credits_nobody() -> None:
     scores, rows = made.run(np.array([1, 0, 0], np.float32), 3)
     assert scores.tolist() == pytest.approx([0.9, -1, -1])
     assert rows.tolist() == [0, -1, -1]
+
+
+def test_vectors_that_come_later() -> None:
+    made = DenseRetriever.build(np.eye(4, dtype=np.float32)[:2], np.array([0, 1]))
+    made.add(np.eye(4, dtype=np.float32)[2:3], 0)
+    assert made.run(np.array([0, 0, 1, 0], np.float32), 3)[0].tolist() == pytest.approx([1, 0])
+
+
+def test_a_large_graph_is_searched_more_widely(graph: DenseRetriever, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "LARGE", 3000)
+    assert DenseRetriever(graph.index, graph.owners).index.hnsw.efSearch == dense.EFFORT_WHEN_LARGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from knowledge.errors import DataError
 from knowledge.model import CODE_PATTERN, Document, Procedure
-from knowledge.seed import coverage, load_phrases, load_seed, merge
+from knowledge.seed import coverage, load_need, load_phrases, load_seed, merge
 from tests.making import procedure
 
 GOOD = """\
@@ -166,3 +167,29 @@ def test_what_was_not_imported_stays_from_the_seed_and_the_order_holds() -> None
 def test_coverage() -> None:
     assert coverage([OURS, procedure(code="1.000002")], {"1.000001": ["a"], "1.000009": ["b"]}) == (1, 2)
     assert CODE_PATTERN.startswith("^")
+
+
+# -- need
+
+
+def test_need_is_about_procedures_with_phrases() -> None:
+    need = load_need()
+    assert set(need.values()) == {1, 2, 3}
+    assert need.keys() <= load_phrases().keys()
+    assert {need[p.code] for p in load_seed()} <= {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("- a", "maps 1, 2 and 3"),
+        ('4: ["1.000001"]', "4 is not 1, 2 or 3"),
+        ("1: [x]", "'x' is not a procedure code"),
+        ('1: ["1.000001"]\n2: ["1.000001"]', ":2: 1.000001 stands here twice"),
+    ],
+)
+def test_a_wrong_need_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "need.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape(reason)):
+        load_need(path)
