@@ -98,7 +98,7 @@ def build_index(
     shutil.rmtree(draft / ENCODER, ignore_errors=True)
     shutil.copytree(path, draft / ENCODER)
     step("retrievers")
-    outside = [words.normalise(text) for texts in load_outside().values() for text in texts]
+    outside = [words.query(text) for texts in load_outside().values() for text in texts]
     beyond = encoder.encode([n.plain for n in outside], [n.folded for n in outside])
     np.save(folder / OUTSIDE, beyond)
     retrieval = Retrieval(procedures, rows, encoder, dense, lexical, coverage, stored["need"], beyond)
@@ -183,7 +183,7 @@ def fit_ranking(
     position = {code: i for i, code in enumerate(codes)}
     found, labels = [], []
     for question in questions:
-        query = words.normalise(question.question)
+        query = words.query(question.question)
         candidates = retrieval.run(query)
         gold = {position[c] for c in question.gold_codes if c in position}
         found.append((query, candidates, gold))

@@ -53,7 +53,7 @@ class Coverage:
     """Which procedures have which terms.
 
     >>> held = Coverage.build({"words": [words("mat xe"), words("mua xe cu")]}, 2)
-    >>> held.run("words", words("mat xe")).round(2).tolist()
+    >>> [round(float(share), 2) for share in held.run("words", words("mat xe"))]
     [1.0, 0.39]
     """
 

@@ -136,7 +136,7 @@ class Searcher:
         """The best ``top`` procedures for ``text`` and the decision. A code in the text is taken at its word."""
         if found := _CODE.search(text):
             return self._by_code(text, found[1])
-        query = self.lexicon.normalise(text)
+        query = self.lexicon.query(text)
         if not any(c.isalpha() for c in query.plain):
             return SearchResult(text, "none")
         with self._lock:

@@ -119,6 +119,15 @@ class Lexicon:
                 return rule.to
         return tokens[at]
 
+    def query(self, text: str) -> Normal:
+        """``text`` as it is searched: without aspect words and chatter, where at least two words remain.
+
+        >>> lexicon().query("cho em hỏi đăng ký tạm trú cần giấy tờ gì ạ").plain
+        'đăng ký tạm trú'
+        """
+        rest = self.without_aspects(text)
+        return self.normalise(rest if len(rest.split()) >= 2 else text)
+
     def without_aspects(self, text: str) -> str:
         """What is left of a message once aspect words and chatter are set aside; empty when it names nothing.
 
