@@ -20,7 +20,7 @@ test: setup  ## all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: setup  ## the tests that start no process (within a minute)
-	@$(BIN)/python -m pytest -m "not e2e and not rasa" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not e2e and not rasa" $(ARGS)
 
 check: setup  ## ruff, mypy, import-linter, Rasa's data validation
 	@$(BIN)/ruff check .

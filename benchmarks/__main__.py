@@ -1,4 +1,4 @@
-"""``python -m benchmarks [retrieval|scale|turns|catalogue|all] [options]``: run benchmarks, print Markdown tables."""
+"""``python -m benchmarks [NAME ...] [options]``: run benchmarks (all without a name), print Markdown tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.report import emit, heading, machine, part
 from knowledge.errors import RefusedError
 
-NAMES = ("retrieval", "scale", "turns", "catalogue")
+NAMES = ("retrieval", "ablation", "scale", "turns", "catalogue")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = [f"| {' | '.join(columns)} |", "|---" + "|---:" * (len(columns) - 1) + "|"]
     lines += [f"| {' | '.join(map(str, row))} |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def curve(across: str, places: Sequence[float], lines: Mapping[str, Sequence[float]]) -> str:
+    """A Mermaid chart: ``lines`` (name -> height at each of ``places``, 0 to 1)."""
+    top = max(0.1, *(max(heights) for heights in lines.values()))
+    body = [f'x-axis "{across}" [{", ".join(f"{p:.2f}" for p in places)}]']
+    body.append(f'y-axis "{", ".join(lines)}" 0 --> {top:.2f}')
+    body += [f"line [{', '.join(f'{h:.3f}' for h in heights)}]" for heights in lines.values()]
+    return "```mermaid\nxychart-beta\n" + "\n".join(f"    {line}" for line in body) + "\n```\n"
 
 
 def quantile(sample: Sequence[float], share: float) -> float:

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.e5 import E5, FUSED, fused
-from benchmarks.report import ROOT, emit, outside, progress, quantile, table
+from benchmarks.report import ROOT, curve, emit, outside, progress, quantile, table
 from bot.settings import settings
+from index.analysis import outcomes, reliability, risk_coverage
 from index.evaluate import Question, evaluate, load_questions
 from index.retrieval import DEPTH
 from index.search import Searcher, SearchResult
@@ -32,6 +33,8 @@ OTHERS = "dev-questions.jsonl"
 OURS = "ours (Searcher)"
 TOP = 10
 RESAMPLES, SEED = 1_000, 5299
+SHARES = tuple(i / 10 for i in range(2, 11))
+"""Shares of questions answered at which the risk is told."""
 _WORD = re.compile(r"\w+")
 Array = NDArray[Any]
 Method = Callable[[str], Sequence[int]]
@@ -73,7 +76,7 @@ def tfidf(names: Sequence[str]) -> Method:
 
 def methods(searcher: Searcher, e5: E5 | None = None) -> dict[str, Method]:
     """The rivals and our parts, each from a question as typed to positions of procedures; without ``e5`` not that."""
-    normal, parts = searcher.lexicon.normalise, searcher.retrieval
+    normal, parts = searcher.lexicon.query, searcher.retrieval
     every = np.arange(len(searcher.names))
     names = [fold(name) for name in searcher.names]
 
@@ -149,7 +152,13 @@ def measure(
     gain = (each[OURS] < 1).astype(float) - (each[rival] < 1)
     found["gain"] = {"over": rival, "recall@1": float(gain.mean()), "interval": interval(gain)}
     everything = [*asked, *unanswerable]
-    found["slices"] = evaluate(everything, [*results, *searcher.run_many([q.question for q in unanswerable], TOP)])
+    told = [*results, *searcher.run_many([q.question for q in unanswerable], TOP)]
+    found["slices"] = evaluate(everything, told)
+    judged = outcomes(everything, told, searcher.codes)
+    stated, right = (np.array([float(of(o)) for o in judged]) for of in (lambda o: o.result.right, lambda o: o.right))
+    found["reliability"] = [b._asdict() for b in reliability(stated, right)]
+    points = risk_coverage(stated, right)
+    found["risk"] = [(share, min(points, key=lambda point: abs(point[0] - share))[1]) for share in SHARES]
     return found
 
 
@@ -183,6 +192,15 @@ def show(title: str, note: str, found: dict[str, Any]) -> None:
         for name, row in found["slices"].items()
     ]
     emit(table(("ours by slice", "questions", *keys), rows))
+    emit("How far the stated probability that the first one is right can be trusted:\n")
+    bins = found["reliability"]
+    emit(curve("stated", [b["stated"] for b in bins], {"came true": [b["real"] for b in bins]}))
+    cells = [(f"{b['stated']:.2f}", f"{b['real']:.2f} ({b['low']:.2f}–{b['high']:.2f})", b["questions"]) for b in bins]
+    emit(table(("stated", "came true (95%)", "questions"), cells))
+    emit("Answering the surest first, how many of the answers are wrong:\n")
+    shares, risks = zip(*found["risk"], strict=True)
+    emit(curve("share answered", shares, {"wrong among them": risks}))
+    emit(table(("answered", *(f"{s:.0%}" for s in shares)), [("wrong", *(f"{r:.3f}" for r in risks))]))
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from index.ranking import (
+    CANDIDATE_FEATURES,
     LIST_FEATURES,
     LOST_AT_MOST,
     OF_FIRST,
     Logistic,
+    Ranker,
+    chances,
     choose_thresholds,
     list_features,
     out_of_fold,
@@ -105,15 +108,52 @@ def test_no_questions_at_all() -> None:
     assert choose_thresholds(none, none, no, no, no, none) == (0.5, 0.5)
 
 
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [([], [0, 0, 0, 0]), ([0.8], [0.8, 0, 0.8, 0.8]), ([0.8, 0.5, 0.1, 0.05], [0.8, 0.5, 0.3, 0.7])],
-)
-def test_features_of_a_list_of_any_length(scores: list[float], expected: list[float]) -> None:
+@pytest.mark.parametrize("utilities", [[2.0], [2.0, 1.0], [3.0, 2.0, 0.0, -1.0]])
+def test_features_of_a_list_of_any_length(utilities: list[float]) -> None:
     first = np.arange(20) / 20
-    made = list_features(np.array(scores), 0.6, 0.4, (0.5, 3.0), 4, first)
-    assert len(made) == len(LIST_FEATURES)
-    assert made[:4] == pytest.approx(expected)
-    assert made[4:9] == pytest.approx([0.6, 0.4, 0.5, 3.0, np.log(5)])
-    assert made[12] == pytest.approx(sum(scores))
-    assert made[13:] == pytest.approx(list(first[:OF_FIRST]))
+    made = dict(
+        zip(LIST_FEATURES, list_features(np.array(utilities), 0.6, 0.4, (0.5, 3.0), (0.7, 0.5), 4, first), strict=True)
+    )
+    grown = [*np.exp(utilities), 0.0, 0.0]
+    likely = np.array(grown) / sum(grown)
+    last = [*utilities, utilities[-1], utilities[-1]]
+    assert (made["first"], made["second"]) == pytest.approx((likely[0], likely[1]))
+    assert (made["margin"], made["third_margin"]) == pytest.approx((likely[0] - likely[1], likely[0] - likely[2]))
+    assert (made["best_dense"], made["best_lexical"]) == (0.6, 0.4)
+    assert (made["known_share"], made["rarity"], made["words"]) == pytest.approx((0.5, 3.0, np.log(5)))
+    assert (made["utility"], made["utility_margin"]) == (utilities[0], utilities[0] - last[1])
+    assert made["utility_third_margin"] == utilities[0] - last[2]
+    assert made["mass"] == pytest.approx(np.log(sum(grown)))
+    assert (made["outside"], made["outside_top3"], made["outside_gap"]) == pytest.approx((0.7, 0.5, -0.1))
+    assert [made[f"first_{f}"] for f in CANDIDATE_FEATURES[:OF_FIRST]] == list(first[:OF_FIRST])
+
+
+# -- ranker
+
+
+def _lists(count: int, weights: Any, seed: int) -> tuple[list[Any], list[Any]]:
+    rng = np.random.default_rng(seed)
+    lists = [rng.normal(size=(int(rng.integers(2, 9)), len(weights))) for _ in range(count)]
+    return lists, [np.arange(len(x)) == np.argmax(x @ weights + rng.gumbel(size=len(x)) / 4) for x in lists]
+
+
+def test_the_ranker_learns_what_decides() -> None:
+    lists, labels = _lists(300, np.array([2.0, -1.0, 0.0]), 1)
+    ranker = Ranker.fit(lists, labels)
+    assert ranker == Ranker.fit(lists, labels)
+    assert ranker.weights[0] > 0 > ranker.weights[1]
+    assert abs(ranker.weights[2]) < ranker.weights[0] / 4
+    fresh, right = _lists(200, np.array([2.0, -1.0, 0.0]), 2)
+    assert np.mean([bool(y[np.argmax(ranker.run(x))]) for x, y in zip(fresh, right, strict=True)]) > 0.75
+
+
+def test_any_of_several_right_ones_will_do() -> None:
+    lists = [np.array([[1.0], [0.9], [-1.0]])] * 20
+    ranker = Ranker.fit(lists, [np.array([True, True, False])] * 20)
+    assert ranker.weights[0] > 0
+
+
+def test_chances_add_up() -> None:
+    made = chances(np.array([1000.0, 999.0, -1000.0]))
+    assert made.sum() == pytest.approx(1)
+    assert made[0] / made[1] == pytest.approx(np.e)
