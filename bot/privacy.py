@@ -47,7 +47,7 @@ _PROTECTED = re.compile(
 )
 _LAW_DATE = re.compile(
     r"(?:nghị định|thông tư|nghị quyết|luật|quyết định|hiệu lực|ban hành|đến hết|từ ngày|ngày ký)"
-    r"(?:(?!sinh)[^.;\n]){0,30}?(\d{1,2}[/.-]\d{1,2}[/.-]\d{4})",
+    r"(?:(?!sinh)[^.;\n]){0,30}?(?<!\d)(\d{1,2}[/.-]\d{1,2}[/.-]\d{4})(?!\d)",
     re.I,
 )
 """The date alone is protected, not what stands before it."""
