@@ -12,7 +12,7 @@ from rasa_sdk.executor import ActionExecutor, CollectingDispatcher
 
 from bot.assistant import Current
 from bot.dialogue import Turn, respond
-from bot.service import FILE, Service
+from bot.service import FILE, Memory, Service
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,9 @@ class TurnAction(Action):  # type: ignore[misc]
             {e["entity"]: e.get("value") for e in latest.get("entities") or []},
             dict(tracker.slots),
             self._service.progress(user),
-            self._service.unanswered,
-            self._settings.keep_days,
-            bool((latest.get("metadata") or {}).get("tapped")),
+            Memory(self._service, user),
+            keep_days=self._settings.keep_days,
+            tapped=bool((latest.get("metadata") or {}).get("tapped")),
         )
         outcome = respond(turn)
         dispatcher.utter_message(json_message=replace(outcome.reply, intent=intent).to_json())

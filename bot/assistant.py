@@ -5,26 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
+from knowledge.places import Places, load_places
 
 from bot.texts import text
-from index.lexical import LexicalRetriever
+from index.nearest import Nearest
 from index.search import Searcher
 from index.text import lexicon
 from knowledge.additions import Additions
+from knowledge.cases import Answers, Situation, situation
+from knowledge.deadlines import Calendar, load_calendar
 from knowledge.errors import DataError
+from knowledge.events import Event, load_events
 from knowledge.guides import Guide, Guides, load_guides
 from knowledge.model import Procedure
 from knowledge.release import Releases
 from knowledge.rescues import Contacts, Rescue, load_contacts, load_rescues
+from knowledge.returns import Return, load_returns
 
 log = logging.getLogger(__name__)
-RESCUE_SCORE = 0.3
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Assistant:
     guides: Guides
     rescues: dict[str, Rescue]
     contacts: Contacts
+    returns: tuple[Return, ...]
+    events: dict[str, Event]
+    places: Places
+    calendar: Calendar
 
     @classmethod
     def load(cls, release: Path, phrases: Mapping[str, Sequence[str]] | None = None) -> Assistant:
@@ -44,32 +51,43 @@ class Assistant:
         rescues = {r.id: r for r in load_rescues(guides=guides, contacts=contacts)}
         searcher = Searcher(release)
         searcher.learn(phrases or {})
-        return cls(release, searcher, guides, rescues, contacts)
+        events = {e.id: e for e in load_events()}
+        return cls(release, searcher, guides, rescues, contacts, load_returns(), events, load_places(), load_calendar())
 
     def procedure(self, code: str | None) -> Procedure | None:
         """The procedure in hand, when this release still holds it."""
         return self.searcher.catalogue.get(code) if code else None
 
-    def guide(self, procedure: Procedure, portal: str = "") -> Guide:
-        """The guide for ``procedure``, on ``portal`` when it is (still) possible there."""
+    def guide(self, procedure: Procedure, portal: str = "", answers: Answers | None = None) -> Guide:
+        """The guide for ``procedure``, on ``portal`` when it is (still) possible there, for somebody's case."""
         possible = self.guides.portals_for(
             procedure.code, online=procedure.online, issuer=procedure.issuer, agency=procedure.agency
         )
-        return self.guides.for_procedure(procedure, portal if portal in possible else "")
+        skip = self.situation(procedure, answers or {}).skip
+        return self.guides.for_procedure(procedure, portal if portal in possible else "", skip)
+
+    def situation(self, procedure: Procedure, answers: Answers) -> Situation:
+        """What holds for somebody who gave these answers."""
+        return situation(procedure, self.guides.questions_of(procedure.code), answers)
+
+    def _nearest(self, things: Iterable[Rescue | Return | Event]) -> Nearest:
+        parts = self.searcher.retrieval
+        return Nearest(parts.encoder, lexicon(), {t.id: (t.title, *t.phrases) for t in things})
 
     @cached_property
-    def _stuck(self) -> tuple[list[str], LexicalRetriever]:
-        ids = list(self.rescues)
-        rows = [(p, i) for i, r in enumerate(self.rescues.values()) for p in (r.title, *r.phrases)]
-        texts = [lexicon().normalise(p).folded for p, _ in rows]
-        return ids, LexicalRetriever.build(texts, np.array([i for _, i in rows], np.int32))
+    def stuck(self) -> Nearest:
+        """Finds rescues."""
+        return self._nearest(self.rescues.values())
 
-    def find_rescue(self, message: str) -> Rescue | None:
-        """The rescue that a message describes, if one clearly does."""
-        ids, retriever = self._stuck
-        scores = retriever.run(lexicon().normalise(message).folded)
-        best = int(np.argmax(scores))
-        return self.rescues[ids[best]] if scores[best] >= RESCUE_SCORE else None
+    @cached_property
+    def returned(self) -> Nearest:
+        """Finds reasons why a dossier came back."""
+        return self._nearest(self.returns)
+
+    @cached_property
+    def happened(self) -> Nearest:
+        """Finds life events."""
+        return self._nearest(self.events.values())
 
     def contact_lines(self) -> str:
         """Hotlines and centres, a line each."""

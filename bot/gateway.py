@@ -23,7 +23,7 @@ from bot.dialogue import Turn, respond
 from bot.privacy import load_key, redact, user_key
 from bot.rasa_client import RasaClient, RasaDownError
 from bot.reply import Button, Reply
-from bot.service import FILE, Service
+from bot.service import FILE, Memory, Service, read_short
 from bot.settings import Settings
 from bot.texts import text
 
@@ -73,6 +73,8 @@ def clean(message: str) -> str:
 
 def payload_of(message: str) -> str | None:
     """The payload that a command of ours stands for, None for plain text."""
+    if short := read_short(message):
+        return f'/guide_resume{{"id": "{short}"}}'
     match = _COMMAND.match(message.strip())
     if not match or match[1] not in COMMANDS:
         return None
@@ -201,7 +203,7 @@ class Gateway:
         intent, entities = parse_payload(payload) if payload else ("find_procedure", {})
         turn = Turn(
             intent, message, self._current.get(), entities, guide=self.service.progress(user),
-            unanswered=self.service.unanswered, keep_days=self.settings.keep_days, tapped=tapped,
+            memory=Memory(self.service, user), keep_days=self.settings.keep_days, tapped=tapped,
         )  # fmt: skip
         outcome = respond(turn)
         if "guide" in outcome.slots:

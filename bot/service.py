@@ -1,13 +1,15 @@
 """``service.db``: what happens while the bot runs. Users only as keyed hashes, texts only after masking.
 
 Tables: ``inbox`` (deliveries and their answers, so that a second delivery finds itself), ``buttons`` (short key →
-payload), ``progress`` (guide in hand of a user), ``unanswered`` (questions that found nothing), ``users`` (last seen),
-``owed`` (whom Rasa has yet to forget).
+payload), ``progress`` (guide in hand of a user, what they answered and ticked, its short code), ``unanswered``
+(questions that found nothing), ``ratings`` (how people got on, counted by day and procedure, of nobody in particular),
+``users`` (last seen, guides finished), ``owed`` (whom Rasa has yet to forget).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sqlite3
 import threading
@@ -36,14 +38,29 @@ create table if not exists buttons (
 );
 create index if not exists buttons_user on buttons (user, made);
 create table if not exists progress (
-    user text primary key, code text not null, portal text not null, step text not null, changed real not null
+    user text primary key, code text not null, portal text not null, step text not null, changed real not null,
+    answers text not null default '{}', ticked text not null default '[]', short text not null default ''
+);
+create table if not exists ratings (
+    day text not null, code text not null, answer text not null, times integer not null,
+    primary key (day, code, answer)
 );
 create table if not exists unanswered (
     question text primary key, times integer not null, first real not null, last real not null
 );
 create table if not exists owed (user text primary key);
-create table if not exists users (user text primary key, seen real not null);
+create table if not exists users (user text primary key, seen real not null, done integer not null default 0);
 """
+_LATER = (
+    ("progress", "answers", "text not null default '{}'"), ("progress", "ticked", "text not null default '[]'"),
+    ("progress", "short", "text not null default ''"), ("users", "done", "integer not null default 0"),
+)  # fmt: skip
+"""Columns that a file of an earlier version may lack."""
+SHORT = 6
+_LETTERS, _MARKS = "ABCDEFGHJKMNPQRSTVWXYZ", "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Without letters and digits that are taken for one another; letters alone at both halves' beginnings."""
+Progress = dict[str, Any]
+"""``code``, ``portal``, ``step``, ``answers`` (question -> option), ``ticked`` (papers), ``short`` (code to resume)."""
 
 
 class Service:
@@ -56,6 +73,10 @@ class Service:
         connection.execute("pragma synchronous=normal")
         connection.execute("pragma secure_delete=on")
         connection.executescript(_SCHEMA)
+        for table, column, kind in _LATER:
+            if column not in {row[1] for row in connection.execute(f"pragma table_info({table})")}:
+                connection.execute(f"alter table {table} add column {column} {kind}")
+        connection.execute("create index if not exists progress_short on progress (short)")
         self.path, self.db = path, sqlite_utils.Database(connection)
         self._connection, self._lock = connection, threading.RLock()
 
@@ -87,7 +108,8 @@ class Service:
         fresh = cursor.rowcount == 1
         if fresh:
             self._run(
-                "insert into users values (?, ?) on conflict (user) do update set seen = excluded.seen", (user, now)
+                "insert into users (user, seen) values (?, ?) on conflict (user) do update set seen = excluded.seen",
+                (user, now),
             )
         return fresh
 
@@ -145,20 +167,62 @@ class Service:
 
     # -- progress of guides
 
-    def progress(self, user: str) -> dict[str, str] | None:
-        """The guide in hand: code, portal, step."""
-        row = self._run("select code, portal, step from progress where user = ?", (user,)).fetchone()
-        return dict(zip(("code", "portal", "step"), row, strict=True)) if row else None
+    def progress(self, user: str) -> Progress | None:
+        """The guide in hand."""
+        return self._held("user = ?", user)
 
-    def keep_progress(self, user: str, held: dict[str, str] | None) -> None:
-        """Set or end the guide in hand."""
+    def shared(self, short: str) -> Progress | None:
+        """The guide with this short code, whoever began it; the code says nothing about them."""
+        return self._held("short = ? order by changed desc", short)
+
+    def _held(self, where: str, value: str) -> Progress | None:
+        row = self._run(
+            f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", (value,)
+        ).fetchone()
+        if not row:
+            return None
+        held = dict(zip(("code", "portal", "step", "answers", "ticked", "short"), row, strict=True))
+        return held | {"answers": json.loads(held["answers"]), "ticked": json.loads(held["ticked"])}
+
+    def keep_progress(self, user: str, held: Progress | None) -> None:
+        """Set or end the guide in hand; a new one gets a short code unless it brings its own."""
         if held is None:
             self._run("delete from progress where user = ?", (user,))
             return
         self._run(
-            "insert into progress values (?, ?, ?, ?, ?) on conflict (user) do update set"
-            " code = excluded.code, portal = excluded.portal, step = excluded.step, changed = excluded.changed",
-            (user, held["code"], held["portal"], held["step"], time.time()),
+            "insert into progress (user, code, portal, step, changed, answers, ticked, short)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user) do update set code = excluded.code,"
+            " portal = excluded.portal, step = excluded.step, changed = excluded.changed, answers = excluded.answers,"
+            " ticked = excluded.ticked, short = excluded.short",
+            (
+                user,
+                held["code"],
+                held["portal"],
+                held["step"],
+                time.time(),
+                json.dumps(held.get("answers", {})),
+                json.dumps(held.get("ticked", [])),
+                held.get("short") or new_short(),
+            ),  # fmt: skip
+        )
+
+    # -- how people get on
+
+    def finished(self, user: str) -> None:
+        """Count a guide that a user has come to the end of."""
+        self._run("update users set done = done + 1 where user = ?", (user,))
+
+    def done(self, user: str) -> int:
+        """Guides that a user has finished since they are known."""
+        row = self._run("select done from users where user = ?", (user,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def rate(self, code: str, answer: str) -> None:
+        """Count how somebody got on with a procedure; not tied to anyone."""
+        self._run(
+            "insert into ratings values (date('now', '+7 hours'), ?, ?, 1)"
+            " on conflict (day, code, answer) do update set times = times + 1",
+            (code, answer),
         )
 
     # -- what was asked in vain
@@ -206,3 +270,57 @@ class Service:
     def close(self) -> None:
         """Close the file."""
         self.db.close()
+
+
+class Memory:
+    """What is kept of one user, for a turn: see :class:`bot.dialogue.turn.Memory`."""
+
+    def __init__(self, service: Service, user: str) -> None:
+        self._service, self._user = service, user
+
+    def unanswered(self, question: str) -> None:
+        """Count a question that found nothing."""
+        self._service.unanswered(question)
+
+    def shared(self, short: str) -> Progress | None:
+        """The guide with this short code."""
+        return self._service.shared(short)
+
+    def finished(self) -> None:
+        """A guide has come to its end."""
+        self._service.finished(self._user)
+
+    def done(self) -> int:
+        """Guides finished so far."""
+        return self._service.done(self._user)
+
+    def rate(self, code: str, answer: str) -> None:
+        """Count how it went."""
+        self._service.rate(code, answer)
+
+
+def new_short() -> str:
+    """A new short code: six letters and digits that cannot be taken for one another."""
+    while True:
+        short = "".join(secrets.choice(_LETTERS if i % 3 == 0 else _MARKS) for i in range(SHORT))
+        if any(c.isdigit() for c in short):  # so that it cannot be two words with a dash between them
+            return short
+
+
+def shown_short(short: str) -> str:
+    """A short code as people read it out: ``K7M-Q4P``."""
+    return f"{short[:3]}-{short[3:]}"
+
+
+def read_short(text: str) -> str:
+    """The short code in what somebody typed, without its dash; empty when there is none.
+
+    >>> read_short("mã của em là k7m-q4p nha"), read_short("mua xe-may cu")
+    ('K7MQ4P', '')
+    """
+    marks = f"[{_MARKS}{_MARKS.lower()}]"
+    letter = f"[{_LETTERS}{_LETTERS.lower()}]"
+    found = re.search(rf"(?<![\w-])({letter}{marks}{{2}})-({letter}{marks}{{2}})(?![\w-])", text)
+    if not found or not any(c.isdigit() for c in found[0]):
+        return ""
+    return (found[1] + found[2]).upper()

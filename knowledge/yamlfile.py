@@ -73,3 +73,17 @@ def parse(path: Path, model: type[M], data: Any, at: tuple[int | str, ...] = ())
         field = ".".join(str(x) for x in first["loc"]) or model.__name__
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise DataError(f"{field}: {first['msg']}{more}", path, locate(path, loc)) from error
+
+
+def load_list(path: Path, model: type[M]) -> tuple[M, ...]:
+    r"""A file that lists ``model``\ s, each with an ``id`` of its own. Raises DataError with file and line."""
+    data = load_yaml(path)
+    if not isinstance(data, list):
+        raise DataError("a list is expected", path, 1)
+    found: dict[str, M] = {}
+    for i, item in enumerate(data):
+        made: Any = parse(path, model, item, at=(i,))
+        if made.id in found:
+            raise DataError(f"{made.id!r} is given twice", path, locate(path, (i, "id")))
+        found[made.id] = made
+    return tuple(found.values())

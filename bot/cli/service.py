@@ -1,4 +1,4 @@
-"""``tthc serve``, ``tthc actions``, ``tthc unanswered``, ``tthc doctor``."""
+"""``tthc serve``, ``tthc actions``, ``tthc unanswered``, ``tthc ratings``, ``tthc doctor``."""
 
 from __future__ import annotations
 
@@ -59,6 +59,23 @@ def unanswered(top: Annotated[int, typer.Option(min=1, help="How many.")] = 50) 
         print(f"{row['times']:5} {row['question']}")
 
 
+def ratings(
+    since: Annotated[str, typer.Option(help="First day, YYYY-MM-DD (default: all that is kept).")] = "",
+) -> None:
+    """How people got on with guides: did it themselves, were helped, could not; counted by month and procedure."""
+    from bot.service import FILE, Service
+
+    service = Service(settings().home / FILE)
+    rows = service.db.query(
+        "select substr(day, 1, 7) month, code, sum(times * (answer = 'self')) self, sum(times * (answer = 'helped'))"
+        " helped, sum(times * (answer = 'not')) not_yet from ratings where day >= ? group by month, code order by 1, 2",
+        [since],
+    )
+    print(f"{'month':8} {'code':10} {'self':>6} {'helped':>7} {'not yet':>8}")
+    for row in rows:
+        print(f"{row['month']:8} {row['code']:10} {row['self']:6} {row['helped']:7} {row['not_yet']:8}")
+
+
 def doctor() -> None:
     """Check environments, model, release, ports and tokens; say what to do about each problem. Exit code 1 if any."""
     from bot.doctor import examine
@@ -75,5 +92,5 @@ def doctor() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (serve, actions, unanswered, doctor):
+    for command in (serve, actions, unanswered, ratings, doctor):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""``tthc chat``, ``tthc ask``, ``tthc search``."""
+"""``tthc chat``, ``tthc ask``, ``tthc search``, ``tthc checklist``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from bot.cli import say
 from bot.settings import settings
 from knowledge.additions import Additions
+from knowledge.errors import RefusedError
 from knowledge.release import Releases
 
 
@@ -47,6 +48,26 @@ def ask(question: Annotated[str, typer.Argument(help="The citizen's question, in
     print(plain(outcome.reply.text))
 
 
+def checklist(
+    what: Annotated[str, typer.Argument(help="Procedure code, or a short code such as K7M-Q4P.")],
+) -> None:
+    """Print the papers of a procedure (for a short code: of that person's case, ticked) as a sheet to hand out."""
+    from bot.assistant import Assistant
+    from bot.dialogue import Turn, papers
+    from bot.render import plain
+    from bot.service import FILE, Service, read_short
+
+    home = settings().home
+    assistant = Assistant.load(Releases(home).current())
+    short = read_short(what)
+    held = Service(home / FILE).shared(short) if short else {"code": what, "answers": {}, "ticked": [], "short": ""}
+    procedure = assistant.procedure(str(held["code"])) if held else None
+    if held is None or procedure is None:
+        raise RefusedError(f"{what}: no such procedure and no such short code")
+    turn = Turn("tick", "", assistant, {"code": procedure.code}, guide={"portal": "", "step": "before", **held})
+    print(plain(papers.checklist(turn).reply.text))
+
+
 def search(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a question.")] = False,
     top: Annotated[int, typer.Option("--top", min=1, max=100, help="Hits a question.")] = 5,
@@ -73,5 +94,5 @@ def search(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    for command in (chat, ask, search):
+    for command in (chat, ask, checklist, search):
         app.command()(command)

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-from bot.dialogue import find, guide
+from bot.dialogue import find, guide, stuck
+from bot.dialogue.pick import ordinal
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
 from bot.texts import text
-from index.text import fold
 
 SHORT = 4
 """Words up to which a number with nothing to choose from is not taken for a question."""
-INTENTS = ("choose_nth", "affirm", "deny")
-_WORDS = {
-    "mot": 1, "nhat": 1, "dau": 1, "dau tien": 1, "hai": 2, "nhi": 2, "ba": 3, "bon": 4, "tu": 4, "nam": 5, "cuoi": -1,
-    "cuoi cung": -1, "chot": -1,
-}  # fmt: skip
-_PATTERN = re.compile(r"\b(\d{1,2}|" + "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True)) + r")\b")
-
-
-def ordinal(message: str) -> int | None:
-    """The number that a message names: "cái thứ hai" → 2, "cái cuối" → -1, none → None.
-
-    >>> ordinal("cho tôi cái đầu tiên"), ordinal("số 3"), ordinal("ừ")
-    (1, 3, None)
-    """
-    found = _PATTERN.findall(fold(message))
-    if not found:
-        return None
-    word = next((w for w in found if w.isdigit()), found[-1])
-    return int(word) if word.isdigit() else _WORDS[word]
+INTENTS = ("choose_nth", "affirm", "deny", "dont_know")
 
 
 def handle(turn: Turn) -> Outcome:
@@ -39,6 +19,8 @@ def handle(turn: Turn) -> Outcome:
     candidates: list[str] = turn.slots.get("candidates") or []
     if turn.intent == "choose_nth":
         return _nth(turn, candidates)
+    if turn.intent == "dont_know":
+        return _not_known(turn, candidates)
     if turn.intent == "deny":
         return _no(turn, pending)
     match pending:
@@ -73,6 +55,16 @@ def _nth(turn: Turn, candidates: list[str]) -> Outcome:
     return find.search(turn, turn.text)
 
 
+def _not_known(turn: Turn, candidates: list[str]) -> Outcome:
+    """Whoever does not know is told more: of the candidates, else by a person."""
+    turn.missed = True
+    if candidates and turn.misses < 1:
+        return find.clarify_codes(turn, candidates, intro=text("clarify_unsure"))
+    line, resume = turn.back_to_guide()
+    body = "\n\n".join(x for x in (text("dont_know"), line) if x)
+    return turn.reply(body, *resume, Button.to(text("button_people"), "talk_to_person"))
+
+
 def _open(turn: Turn, code: str) -> Outcome:
     procedure = turn.assistant.procedure(code)
     return find.show(turn, procedure) if procedure else find.nothing(turn, None)
@@ -84,7 +76,7 @@ def _no(turn: Turn, pending: str | None) -> Outcome:
             return find.nothing(turn, None)
         case "step":
             turn.intent, turn.tapped = "guide_stuck", True
-            return guide.stuck(turn)
+            return stuck.describe(turn)
     line, resume = turn.back_to_guide()
     body = "\n\n".join(x for x in (text("deny"), line) if x)
     return turn.reply(body, *resume, Button.to(text("button_help"), "help"), pending=None)

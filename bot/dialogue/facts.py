@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from bot import answers
 from bot.dialogue import find
 from bot.dialogue.turn import Turn, today
 from bot.reply import Button, Outcome
 from bot.texts import text
-from index.text import lexicon
+from index.text import fold, lexicon
 from knowledge.model import Procedure
 
 ASPECT_OF = {
@@ -16,6 +18,15 @@ ASPECT_OF = {
     "ask_legal_basis": "laws", "ask_processing_status": "status", "show_more": "more", "aspect": "aspect",
 }  # fmt: skip
 INTENT_OF = {aspect: intent for intent, aspect in ASPECT_OF.items()}
+ASPECTS = 3
+"""So many aspects are answered at once."""
+_ASPECT_WORDS = {
+    "documents": re.compile(r"\b(?:giay to|giay gi|ho so gom|can gi|mang (?:theo )?gi|chuan bi gi)\b"),
+    "fee": re.compile(r"\b(?:phi|bao nhieu tien|le phi|ton|het nhieu|may tien|nhieu tien)\b"),
+    "limit": re.compile(r"\b(?:bao lau|may ngay|bao nhieu ngay|lau khong|bao gio xong)\b"),
+    "where": re.compile(r"\b(?:o dau|noi nao|cho nao|den dau|nop dau)\b"),
+    "online": re.compile(r"\b(?:online|qua mang|tren mang|truc tuyen)\b"),
+}
 STRONG = 0.5
 """Probability of being right from which another procedure named in passing takes over from the one in hand."""
 
@@ -30,6 +41,7 @@ def handle(turn: Turn) -> Outcome:
         return tell(turn, procedure, aspect) if procedure else find.handle(turn)
     current = turn.procedure
     named = lexicon().without_aspects(turn.text)
+    turn.others = [a for a in aspects_in(turn.text) if a != aspect]
     if not named or aspect == "more":
         return tell(turn, current, aspect) if current else _which(turn)
     result = turn.assistant.searcher.run(named if current else turn.text)
@@ -48,6 +60,16 @@ def handle(turn: Turn) -> Outcome:
     return tell(turn, other, aspect, intro=text("switched", name=answers.title_of(other)), new=True)
 
 
+def aspects_in(message: str) -> list[str]:
+    """Aspects that a message asks for by name, in the order of the answers.
+
+    >>> aspects_in("cần giấy gì, phí bao nhiêu, mấy ngày có")
+    ['documents', 'fee', 'limit']
+    """
+    said = fold(message)
+    return [aspect for aspect, words in _ASPECT_WORDS.items() if words.search(said)]
+
+
 def _which(turn: Turn) -> Outcome:
     """Ask what it is about: among what was offered last, or altogether."""
     if candidates := turn.slots.get("candidates"):
@@ -64,6 +86,8 @@ def tell(turn: Turn, p: Procedure, aspect: str, *, intro: str = "", new: bool = 
     if aspect in ("more", "aspect"):
         aspect = str(turn.entities.get("aspect") or turn.slots.get("last_aspect") or "")
     body = answer(turn, p, aspect, whole)
+    for other in [] if whole or not aspect else turn.others[: ASPECTS - 1]:
+        body += "\n\n" + answer(turn, p, other, whole)
     if not whole:
         body = f"{answers.heading(p) if new else text('title', name=answers.title_of(p))}\n\n{body}"
     more = answers.is_cut(body) and not whole

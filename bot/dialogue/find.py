@@ -10,13 +10,18 @@ from bot.dialogue.turn import Turn, today
 from bot.reply import LABEL_LIMIT, Button, Outcome, shorten
 from bot.texts import text
 from index.search import Hit, SearchResult
-from index.text import fold
+from index.text import fold, lexicon
+from knowledge.events import Event
 from knowledge.model import Procedure
 
-INTENTS = ("find_procedure", "open_procedure", "change_procedure", "none_of_these", "nlu_fallback", "out_of_scope")
+INTENTS = (
+    "find_procedure", "open_procedure", "change_procedure", "none_of_these", "nlu_fallback", "out_of_scope", "event",
+)  # fmt: skip
 CHOICES = 4
 SURE_OUTSIDE = 0.75
 """Above this probability a message is answered although the intent says it lies outside (the intent may be wrong)."""
+HAPPENED, RELATED = 0.45, 0.5
+"""Scores from which a life event is shown where no single procedure is clear, and named beside one that is."""
 NEAR = 0.25
 """Candidates below this probability are not offered when nothing fits."""
 
@@ -29,6 +34,10 @@ def handle(turn: Turn) -> Outcome:
     if turn.intent == "none_of_these":
         turn.missed = True
         return nothing(turn, None)
+    if turn.intent == "event" and (found := turn.assistant.events.get(str(turn.entities.get("id") or ""))):
+        return event(turn, found)
+    if turn.intent == "change_procedure":
+        return search(turn, lexicon().without_correction(turn.text))
     return search(turn, turn.text)
 
 
@@ -40,32 +49,66 @@ def search(turn: Turn, message: str) -> Outcome:
             return _not_held(turn, str(code))
     elif turn.intent == "out_of_scope" and not (result.decision == "answer" and result.right > SURE_OUTSIDE):
         return turn.reply(text("out_of_scope"), Button.to(text("button_help"), "help"))
+    happened = next(iter(turn.assistant.happened.run(message, 1)), None)
+    related = turn.assistant.events[happened.id] if happened and happened.score >= RELATED else None
     if result.decision == "answer":
         procedure = turn.assistant.procedure(result.hits[0].code)
         assert procedure is not None
-        return show(turn, procedure)
+        return show(turn, procedure, related=related)
+    if happened and happened.score >= HAPPENED:
+        return event(turn, turn.assistant.events[happened.id], asked=message)
     if result.decision == "clarify":
         return clarify(turn, result.hits)
     return nothing(turn, result)
 
 
-def show(turn: Turn, procedure: Procedure, *, intro: str = "") -> Outcome:
-    """The card of a procedure, with what people ask next as buttons."""
+def show(turn: Turn, procedure: Procedure, *, intro: str = "", related: Event | None = None) -> Outcome:
+    """The card of a procedure, with what people ask next as buttons; ``related``: what it seems to be part of."""
     body = "\n\n".join(x for x in (intro, answers.overview(procedure, today=today())) if x)
     line, resume = turn.back_to_guide()
     if line and turn.guide and turn.guide.get("code") != procedure.code:
         body = f"{body}\n\n{line}"
     else:
         resume = ()
+    buttons = fact_buttons(procedure)
+    if related and any(task.code == procedure.code for task in related.items):
+        buttons[-1] = Button.to(text("button_event", title=related.title), "event", id=related.id)
     return turn.reply(
         body,
-        *fact_buttons(procedure),
+        *buttons,
         *resume,
         procedure=procedure,
         candidates=None,
         pending={"ask": "guide"},
         last_aspect=None,
     )
+
+
+def event(turn: Turn, found: Event, *, asked: str = "") -> Outcome:
+    """A life event: what to do in which order, what needs what, what can be filed together."""
+    tasks = [task for task in found.items if turn.assistant.procedure(task.code)]
+    place = {task.code: n for n, task in enumerate(tasks, 1)}
+    lines = [text("title", name=found.title), *found.intro, ""]
+    for task in tasks:
+        lines.append(text("event_task", n=place[task.code], what=task.what, why=task.why))
+        if task.when:
+            lines.append("   " + text("event_when", when=task.when))
+        if after := [str(place[c]) for c in task.after if c in place]:
+            lines.append("   " + text("event_after", n=", ".join(after)))
+        if together := [str(place[c]) for c in task.together if c in place]:
+            lines.append("   " + text("event_together", n=", ".join(together)))
+    lines += ["", *(f"• {note}" for note in found.notes), text("event_ask")]
+    dates = sorted(answers.source(p).split("\n")[0] for t in tasks if (p := turn.assistant.procedure(t.code)))
+    buttons = [
+        Button.to(f"{n}. {shorten(task.what, LABEL_LIMIT - 3)}", "open_procedure", code=task.code)
+        for n, task in enumerate(tasks[:CHOICES], 1)
+    ]
+    if asked:
+        buttons.append(Button.to(text("button_none"), "none_of_these"))
+    return turn.reply(
+        "\n".join([*lines, "", *dates[-1:]]), *buttons, candidates=[t.code for t in tasks], pending={"ask": "choose"},
+        drop=True,
+    )  # fmt: skip
 
 
 def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
@@ -125,7 +168,7 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
     """Nothing fits: offer near ones once, then people; the question is kept for staff."""
     turn.missed = True
     if result is not None:
-        turn.unanswered(turn.text)
+        turn.memory.unanswered(turn.text)
     people = Button.to(text("button_people"), "talk_to_person")
     if turn.misses >= 1:
         return turn.reply(
@@ -142,5 +185,5 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
 def _not_held(turn: Turn, code: str) -> Outcome:
     turn.missed = True
     if not turn.tapped and not turn.text.startswith("/"):
-        turn.unanswered(turn.text)
+        turn.memory.unanswered(turn.text)
     return turn.reply(text("not_held", code=code), Button.to(text("button_help"), "help"))

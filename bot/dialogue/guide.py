@@ -1,4 +1,4 @@
-"""The guide: one small step at a time, stopped and resumed at will; and help for those who are stuck."""
+"""The guide: what the case is, what to have at hand, then one small step at a time, stopped and resumed at will."""
 
 from __future__ import annotations
 
@@ -7,47 +7,60 @@ from typing import Any
 
 from bot import answers
 from bot.dialogue import find
+from bot.dialogue.pick import pick, unsure
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
+from bot.service import shown_short
 from bot.texts import text
 from index.text import lexicon
+from knowledge.cases import UNSURE, Answers, next_question
 from knowledge.guides import DIRECT, Guide, Step
 from knowledge.model import Procedure
-from knowledge.rescues import Rescue
 
 INTENTS = (
-    "guide_start", "guide_next", "guide_done", "guide_back", "guide_repeat", "guide_stuck", "guide_stop",
-    "guide_resume", "rescue",
+    "guide_start", "guide_next", "guide_done", "guide_back", "guide_repeat", "guide_stop", "guide_resume", "case",
+    "rate_self", "rate_helped", "rate_not",
 )  # fmt: skip
-BEFORE = "before"
-"""Step id of the list of things to have at hand, shown before the first step."""
+ASKING, BEFORE = "cases", "before"
+"""Step ids of the questions about the case, and of the list of things to have at hand."""
+CHECK = "kiem-tra"
+"""The step before handing in, where one checks oneself."""
 
 
 def handle(turn: Turn) -> Outcome:
-    """Start, move, stop or help."""
-    if turn.intent == "rescue":
-        return rescue(turn, turn.assistant.rescues.get(str(turn.entities.get("id"))))
-    if turn.intent == "guide_stuck":
-        return stuck(turn)
-    if turn.intent == "guide_start":
-        return start(turn)
-    held = turn.guide
+    """Start, ask, move, stop, resume or rate."""
+    match turn.intent:
+        case "guide_start":
+            return start(turn)
+        case "case":
+            return _take(turn, str(turn.entities.get("id") or ""), str(turn.entities.get("aspect") or ""))
+        case "rate_self" | "rate_helped" | "rate_not":
+            return _rate(turn)
+    held = _resumed(turn) if turn.intent == "guide_resume" else turn.guide
     procedure = turn.assistant.procedure(held["code"]) if held else None
     if held is None or procedure is None:
         return _nothing(turn)
-    guide = turn.assistant.guide(procedure, held.get("portal", ""))
+    if held.get("step") == ASKING and turn.intent != "guide_stop":
+        return ask(turn, procedure, held)
+    guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
     at = _position(guide, held.get("step", BEFORE))
-    if at < 0 and held.get("step", BEFORE) != BEFORE and turn.intent != "guide_stop":
-        return _show(turn, procedure, guide, -1, note=text("guide_moved"))
+    if at < 0 and held.get("step", BEFORE) not in (BEFORE, ASKING) and turn.intent != "guide_stop":
+        return show(turn, procedure, held, -1, note=text("guide_moved"))
     match turn.intent:
         case "guide_next" | "guide_done":
-            return _show(turn, procedure, guide, at + 1)
+            return show(turn, procedure, held, at + 1)
         case "guide_back":
-            return _show(turn, procedure, guide, max(-1, at - 1), note=text("guide_first") if at < 0 else "")
+            return show(turn, procedure, held, max(-1, at - 1), note=text("guide_first") if at < 0 else "")
         case "guide_stop":
-            return _stop(turn, procedure, guide, at)
+            return _stop(turn, procedure, guide, held, at)
     intro = text("guide_resume", name=answers.title_of(procedure)) if turn.intent == "guide_resume" else ""
-    return _show(turn, procedure, guide, at, note=intro)
+    return show(turn, procedure, held, at, note=intro)
+
+
+def _resumed(turn: Turn) -> dict[str, Any] | None:
+    """The guide in hand, or the one with the short code that the message names."""
+    short = str(turn.entities.get("id") or "")
+    return turn.memory.shared(short) if short else turn.guide
 
 
 def start(turn: Turn) -> Outcome:
@@ -65,8 +78,22 @@ def start(turn: Turn) -> Outcome:
             turn.intent = "guide_resume"
             return handle(turn)
         return turn.reply(text("need_procedure"), Button.to(text("button_help"), "help"))
-    guide = turn.assistant.guide(procedure, str(turn.entities.get("id") or ""))
-    return _show(turn, procedure, guide, -1)
+    how = str(turn.entities.get("aspect") or "")
+    if how == "short":
+        return _short(turn, procedure)
+    held = of(turn, procedure, str(turn.entities.get("id") or ""))
+    if how == "again":
+        held["answers"] = {}
+    if next_question(turn.assistant.guides.questions_of(procedure.code), held["answers"]):
+        return ask(turn, procedure, held)
+    return show(turn, procedure, held, -1)
+
+
+def of(turn: Turn, procedure: Procedure, portal: str = "") -> dict[str, Any]:
+    """What is held of this procedure's guide: the one in hand when it is the same, else a new one."""
+    if turn.guide and turn.guide.get("code") == procedure.code:
+        return turn.guide | ({"portal": portal} if portal else {})
+    return {"code": procedure.code, "portal": portal, "step": BEFORE, "answers": {}, "ticked": []}
 
 
 def _named(message: str) -> str:
@@ -75,24 +102,119 @@ def _named(message: str) -> str:
     return rest if len(lexicon().without_guide_words(rest).split()) >= 2 else ""
 
 
+# -- the case
+
+
+def ask(turn: Turn, procedure: Procedure, held: dict[str, Any]) -> Outcome:
+    """The next question about the case, or the guide's beginning when none is open."""
+    questions = turn.assistant.guides.questions_of(procedure.code)
+    question = next_question(questions, held.get("answers", {}))
+    if question is None:
+        return show(turn, procedure, held, -1)
+    at = questions.index(question) + 1
+    lines = [text("case_question", i=at, n=len(questions), ask=question.ask)]
+    if at == 1:
+        lines.insert(0, text("case_intro", name=answers.title_of(procedure), n=len(questions)))
+    buttons = [
+        Button.to(option.label, "case", code=procedure.code, id=question.id, aspect=option.id)
+        for option in question.options
+    ]
+    buttons.append(Button.to(text("button_unsure"), "case", code=procedure.code, id=question.id, aspect=UNSURE))
+    outcome = turn.reply(
+        "\n\n".join(lines), *buttons, guide=held | {"step": ASKING}, pending={"ask": "case", "id": question.id},
+        candidates=None,
+    )  # fmt: skip
+    outcome.slots["procedure"] = procedure.code
+    return _edited(turn, outcome, procedure.code)
+
+
+def take_typed(turn: Turn) -> Outcome | None:
+    """A typed answer to the question that is open; None when the message is something else."""
+    procedure = turn.assistant.procedure(str((turn.guide or {}).get("code") or ""))
+    if procedure is None:
+        return None
+    wanted = (turn.slots.get("pending") or {}).get("id")
+    question = next((q for q in turn.assistant.guides.questions_of(procedure.code) if q.id == wanted), None)
+    if question is None:
+        return None
+    at = pick(turn.text, [*(o.label for o in question.options), text("button_unsure")])
+    if at is None and (turn.intent == "dont_know" or unsure(turn.text)):
+        at = len(question.options)
+    if at is None:
+        return None
+    return _take(turn, question.id, question.options[at].id if at < len(question.options) else UNSURE)
+
+
+def _take(turn: Turn, question_id: str, option_id: str) -> Outcome:
+    """Note an answer and go on: the next question, another procedure, or the guide."""
+    code = turn.entities.get("code") or (turn.guide or {}).get("code")
+    procedure = turn.assistant.procedure(str(code)) if code else None
+    if procedure is None:
+        return _nothing(turn)
+    held = of(turn, procedure)
+    questions = turn.assistant.guides.questions_of(procedure.code)
+    question = next((q for q in questions if q.id == question_id), None)
+    if question is None:
+        return ask(turn, procedure, held)
+    option = question.option(option_id)
+    held["answers"] = {**held.get("answers", {}), question_id: option_id if option else UNSURE}
+    if option and option.go:
+        return _elsewhere(turn, procedure, held, option.go, option.says)
+    return ask(turn, procedure, held)
+
+
+def _elsewhere(
+    turn: Turn, procedure: Procedure, held: dict[str, Any], code: str, says: tuple[str, ...]
+) -> Outcome:  # fmt: skip
+    """Another procedure is the right one: say so and offer it."""
+    other = turn.assistant.procedure(code)
+    lines = [text("case_elsewhere"), *(f"• {line}" for line in says)]
+    again = Button.to(text("button_case_again"), "guide_start", code=procedure.code, aspect="again")
+    if other is None:
+        lines.append(text("not_held", code=code))
+        return turn.reply("\n".join(lines), again, Button.to(text("button_people"), "talk_to_person"), guide=held)
+    lines.append(text("case_other", name=answers.title_of(other)))
+    opened = Button.to(answers.title_of(other), "open_procedure", code=code)
+    return turn.reply("\n".join(lines), opened, again, guide=held, pending={"ask": "choose"}, candidates=[code])
+
+
+# -- the steps
+
+
 def _position(guide: Guide, step_id: str) -> int:
-    if step_id == BEFORE:
+    if step_id in (BEFORE, ASKING):
         return -1
     return next((i for i, step in enumerate(guide.steps) if step.id == step_id), -1)
 
 
-def _show(turn: Turn, procedure: Procedure, guide: Guide, at: int, *, note: str = "") -> Outcome:
+def show(turn: Turn, procedure: Procedure, held: dict[str, Any], at: int, *, note: str = "") -> Outcome:
+    """Step ``at`` of the guide (-1: what to have at hand; past the last: its end)."""
+    guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
     if at >= len(guide.steps):
         return _finish(turn, procedure, guide)
-    held = {"code": procedure.code, "portal": guide.portal, "step": guide.steps[at].id if at >= 0 else BEFORE}
-    body = _before(procedure, guide) if at < 0 else _step(guide.steps[at], at, len(guide.steps))
+    held = held | {"portal": guide.portal, "step": guide.steps[at].id if at >= 0 else BEFORE}
+    body = _before(turn, procedure, guide, held) if at < 0 else _step(guide.steps[at], at, len(guide.steps))
     date = f"{(procedure.updated_on or procedure.checked_on):%d/%m/%Y}"
     body += "\n\n" + text("guide_source", date=f"{guide.checked_on:%d/%m/%Y}", source=date)
-    buttons = [Button.to(text("button_start" if at < 0 else "button_next"), "guide_next")]
-    if at >= 0:
-        buttons += [Button.to(text("button_stuck"), "guide_stuck"), Button.to(text("button_back"), "guide_back")]
-    elif guide.portal != DIRECT:
-        buttons.append(Button.to(text("button_counter"), "guide_start", code=procedure.code, id=DIRECT))
+    if at < 0:
+        buttons = [
+            Button.to(text("button_start"), "guide_next"),
+            Button.to(text("button_checklist"), "checklist", code=procedure.code),
+        ]
+        if turn.assistant.guides.questions_of(procedure.code):
+            buttons.append(Button.to(text("button_case_again"), "guide_start", code=procedure.code, aspect="again"))
+        if turn.memory.done():
+            buttons.append(Button.to(text("button_short"), "guide_start", code=procedure.code, aspect="short"))
+        elif guide.portal != DIRECT:
+            buttons.append(Button.to(text("button_counter"), "guide_start", code=procedure.code, id=DIRECT))
+    else:
+        buttons = [
+            Button.to(text("button_next"), "guide_next"),
+            Button.to(text("button_stuck"), "guide_stuck"),
+            Button.to(text("button_back"), "guide_back"),
+        ]
+        if guide.steps[at].id == CHECK:
+            buttons.insert(1, Button.to(text("button_precheck"), "precheck"))
     buttons.append(Button.to(text("button_stop"), "guide_stop"))
     outcome = turn.reply(
         "\n\n".join(x for x in (note, body) if x),
@@ -110,65 +232,94 @@ def _edited(turn: Turn, outcome: Outcome, code: str) -> Outcome:
     return outcome
 
 
-def _before(procedure: Procedure, guide: Guide) -> str:
+def _before(turn: Turn, procedure: Procedure, guide: Guide, held: dict[str, Any]) -> str:
     intro = text("guide_intro", name=answers.title_of(procedure), portal=guide.portal_name, n=len(guide.steps))
-    lines = [text("guide_before"), *(f"• {line}" for line in guide.before)]
-    return f"{intro}\n\n" + "\n".join(lines)
+    mine = turn.assistant.situation(procedure, held.get("answers", {}))
+    blocks = [intro]
+    if mine.says:
+        blocks.append("\n".join([text("case_says"), *(f"• {line}" for line in mine.says)]))
+    if facts := case_facts(turn, mine.agency, held.get("answers", {}), procedure):
+        blocks.append(facts)
+    blocks.append("\n".join([text("guide_before"), *(f"• {line}" for line in guide.before)]))
+    return "\n\n".join(blocks)
+
+
+def case_facts(turn: Turn, agency: str, given: Answers, procedure: Procedure) -> str:
+    """Fee, limit and office where the answers settle them."""
+    mine = turn.assistant.situation(procedure, given)
+    lines = []
+    if mine.limit:
+        lines.append(text("case_limit", limit=answers.limit_line(mine.limit)))
+    if mine.fee and (fee := answers.fee_line(mine.fee, True, turn.now.date())):
+        lines.append(text("case_fee", fee=fee))
+    if agency:
+        lines.append(text("case_agency", agency=agency))
+    return "\n".join(lines)
 
 
 def _step(step: Step, at: int, count: int) -> str:
     lines = [text("guide_step", i=at + 1, n=count, title=step.title), *(f"• {line}" for line in step.do)]
     lines.append(text("guide_see", see=step.see))
     lines += [text("guide_mistake", mistake=m) for m in step.mistakes]
+    lines.append(text("guide_skill", skill=step.skill))
     if step.certainty == "likely":
         lines.append(text("guide_likely"))
     return "\n".join([*lines, "", text("guide_ask")])
 
 
+def _short(turn: Turn, procedure: Procedure) -> Outcome:
+    """All steps at once, for whoever has done one before."""
+    held = of(turn, procedure)
+    guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
+    lines = [text("guide_short", name=answers.title_of(procedure), portal=guide.portal_name)]
+    lines += [f"{n}. {step.title}" for n, step in enumerate(guide.steps, 1)]
+    last = held | {"portal": guide.portal, "step": guide.steps[-1].id}
+    return turn.reply(
+        "\n".join(lines), Button.to(text("button_all_done"), "guide_done"),
+        Button.to(text("button_slow"), "guide_start", code=procedure.code, id=guide.portal),
+        Button.to(text("button_stuck"), "guide_stuck"), guide=last, pending={"ask": "step"}, procedure=procedure,
+    )  # fmt: skip
+
+
 def _finish(turn: Turn, procedure: Procedure, guide: Guide) -> Outcome:
+    turn.memory.finished()
     body = text("guide_finished") + "\n" + "\n".join(f"• {line}" for line in guide.after)
+    body += "\n\n" + text("rate_ask")
     outcome = turn.reply(
-        body, Button.to(text("button_other"), "restart"), Button.to(text("button_people"), "talk_to_person"),
-        procedure=procedure, guide=None, pending=None,
+        body,
+        *(Button.to(text(f"button_{a}"), a, code=procedure.code) for a in ("rate_self", "rate_helped", "rate_not")),
+        Button.to(text("button_deadline"), "ask_deadline", code=procedure.code),
+        Button.to(text("button_other"), "restart"),
+        procedure=procedure, guide=None, pending={"ask": "rate"},
     )  # fmt: skip
     return _edited(turn, outcome, procedure.code)
 
 
-def _stop(turn: Turn, procedure: Procedure, guide: Guide, at: int) -> Outcome:
+def _rate(turn: Turn) -> Outcome:
+    """How it went: counted, of nobody in particular; who could not do it is shown a way on."""
+    procedure = turn.procedure
+    if procedure is not None:
+        turn.memory.rate(procedure.code, turn.intent.removeprefix("rate_"))
+    line, resume = turn.back_to_guide()
+    body = "\n\n".join(x for x in (text(turn.intent), line) if x)
+    more = [Button.to(text("button_people"), "talk_to_person"), Button.to(text("button_other"), "restart")]
+    if turn.intent == "rate_not":
+        more.insert(0, Button.to(text("button_stuck"), "guide_stuck"))
+    return turn.reply(body, *resume, *more, pending=None)
+
+
+def _stop(turn: Turn, procedure: Procedure, guide: Guide, held: dict[str, Any], at: int) -> Outcome:
     body = text("guide_stopped", i=max(at, 0) + 1, n=len(guide.steps))
+    if held.get("short"):
+        body += "\n" + text("guide_short_code", short=shown_short(held["short"]))
     resume = Button.to(text("button_resume", i=max(at, 0) + 1), "guide_resume")
     return turn.reply(body, resume, Button.to(text("button_other"), "restart"), pending=None)
 
 
 def _nothing(turn: Turn) -> Outcome:
+    if turn.entities.get("id") and turn.intent == "guide_resume":
+        return turn.reply(text("guide_no_code"), Button.to(text("button_help"), "help"))
     if turn.procedure and turn.intent in ("guide_next", "guide_done", "guide_repeat"):
         turn.intent = "guide_start"
         return start(turn)
     return turn.reply(text("guide_nothing"), Button.to(text("button_help"), "help"))
-
-
-def stuck(turn: Turn) -> Outcome:
-    """Help for what the message describes, else ask where it pinches; a step offers what typically goes wrong there."""
-    if not turn.tapped and (found := turn.assistant.find_rescue(turn.text)):
-        return rescue(turn, found)
-    step = (turn.guide or {}).get("step", "")
-    rescues = list(turn.assistant.rescues.values())
-    here = [r for r in rescues if step in r.steps] or rescues
-    buttons = [Button.to(r.title, "rescue", id=r.id) for r in here[:4]]
-    return turn.reply(
-        text("stuck_ask"), *buttons, Button.to(text("button_people"), "talk_to_person"), pending={"ask": "stuck"}
-    )
-
-
-def rescue(turn: Turn, found: Rescue | None) -> Outcome:
-    """What to do when stuck so; ends with a number to call or an office."""
-    if found is None:
-        return stuck(turn)
-    hotline: Any = turn.assistant.contacts.hotlines.get(found.hotline)
-    lines = [text("rescue", title=found.title), *(f"• {line}" for line in found.advice)]
-    lines.append(text("stuck_call", hotline=f"{hotline.name}: {hotline.number}") if hotline else text("stuck_person"))
-    line, resume = turn.back_to_guide()
-    if line:
-        lines += ["", line]
-    people = Button.to(text("button_people"), "talk_to_person")
-    return turn.reply("\n".join(lines), *resume, people, pending={"ask": "resume"} if resume else None)

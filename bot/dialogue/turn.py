@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from bot import answers
 from bot.assistant import Assistant
@@ -14,8 +13,43 @@ from bot.texts import text
 from knowledge.model import Procedure
 
 
-def _ignore(_: str) -> None:
-    return None
+class Memory(Protocol):
+    """What a turn may ask and tell of the person, without knowing who it is."""
+
+    def unanswered(self, question: str) -> None:
+        """Count a question that found nothing."""
+
+    def shared(self, short: str) -> dict[str, Any] | None:
+        """The guide with this short code."""
+
+    def finished(self) -> None:
+        """A guide has come to its end."""
+
+    def done(self) -> int:
+        """Guides finished so far."""
+
+    def rate(self, code: str, answer: str) -> None:
+        """Count how it went with a procedure."""
+
+
+class Forgetful:
+    """A memory that keeps nothing: for single questions, and where nobody is known."""
+
+    def unanswered(self, question: str) -> None:
+        """Nothing."""
+
+    def shared(self, short: str) -> dict[str, Any] | None:
+        """None."""
+
+    def finished(self) -> None:
+        """Nothing."""
+
+    def done(self) -> int:
+        """None so far."""
+        return 0
+
+    def rate(self, code: str, answer: str) -> None:
+        """Nothing."""
 
 
 @dataclass
@@ -27,13 +61,15 @@ class Turn:
     assistant: Assistant
     entities: dict[str, Any] = field(default_factory=dict)
     slots: dict[str, Any] = field(default_factory=dict)
-    guide: dict[str, str] | None = None
-    """The guide in progress, from the store: code, portal, step."""
-    unanswered: Callable[[str], None] = _ignore
-    """Called with a question that found nothing."""
+    guide: dict[str, Any] | None = None
+    """The guide in progress, from the store: see :data:`bot.service.Progress`."""
+    memory: Memory = field(default_factory=Forgetful)
+    now: dt.datetime = field(default_factory=lambda: now())
     keep_days: int = 60
     tapped: bool = False
     missed: bool = False
+    others: list[str] = field(default_factory=list)
+    """More aspects that the message asks for, beside the one of its intent."""
 
     @property
     def misses(self) -> float:
@@ -71,12 +107,17 @@ class Turn:
         procedure = self.assistant.procedure(held.get("code")) if held else None
         if not held or procedure is None:
             return "", ()
-        steps = self.assistant.guide(procedure, held.get("portal", "")).steps
+        steps = self.assistant.guide(procedure, held.get("portal", ""), held.get("answers")).steps
         at = next((i for i, s in enumerate(steps) if s.id == held.get("step")), 0) + 1
         line = text("guide_back_to", i=at, n=len(steps), name=answers.title_of(procedure))
         return line, (Button.to(text("button_resume", i=at), "guide_resume"),)
 
 
+def now() -> dt.datetime:
+    """This moment in Vietnam, without a zone."""
+    return dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).replace(tzinfo=None)
+
+
 def today() -> dt.date:
     """Today in Vietnam."""
-    return dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).date()
+    return now().date()

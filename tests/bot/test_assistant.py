@@ -96,10 +96,14 @@ def test_contacts_are_told_whole(tiny_home: Path) -> None:
         assert centre.address in lines
 
 
-@pytest.mark.parametrize("message", ["", "trồng dừa trước nhà", "zzz"])
-def test_what_is_no_trouble_finds_no_rescue(tiny_home: Path, message: str) -> None:
+def test_nearest_things(tiny_home: Path) -> None:
     made: Any = Assistant.load(Releases(tiny_home).current())
-    assert made.find_rescue(message) is None
+    rescue = next(iter(made.rescues.values()))
+    first, second, third = made.stuck.run(rescue.title)
+    assert first.id == rescue.id
+    assert 1.01 > first.score >= second.score >= third.score
+    assert made.stuck.run("") == []
+    assert len(made.happened.run("trồng dừa", 1)) == 1
 
 
 def test_phrases_of_staff_are_found_and_forgotten(tiny_home: Path) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from bot import service as module
-from bot.service import ANSWERED_DAYS, FILE, OF_A_USER, Service
+from bot.service import (
+    ANSWERED_DAYS,
+    FILE,
+    OF_A_USER,
+    Memory,
+    Service,
+    new_short,
+    read_short,
+    shown_short,
+)
 
 DAY = 86400
 
@@ -98,11 +107,57 @@ def test_progress_is_set_moved_and_ended(service: Service) -> None:
     assert service.progress("u1") is None
     held = {"code": "1.001193", "portal": "vneid", "step": "before"}
     service.keep_progress("u1", held)
-    service.keep_progress("u1", {**held, "step": "login"})
-    assert service.progress("u1") == {**held, "step": "login"}
+    kept = service.progress("u1")
+    assert kept
+    assert kept == {**held, "answers": {}, "ticked": [], "short": kept["short"]}
+    service.keep_progress("u1", {**kept, "step": "login", "answers": {"ai": "con"}, "ticked": ["|Đơn"]})
+    moved = service.progress("u1")
+    assert moved == {**kept, "step": "login", "answers": {"ai": "con"}, "ticked": ["|Đơn"]}
+    assert service.shared(kept["short"]) == moved
+    assert service.shared("AAAAAA") is None
     assert service.progress("u2") is None
     service.keep_progress("u1", None)
     assert service.progress("u1") is None
+    assert service.shared(kept["short"]) is None
+
+
+def test_short_codes_are_read_back() -> None:
+    for _ in range(200):
+        short = new_short()
+        assert read_short(f"mã {shown_short(short).lower()} nè") == short
+    for said in ("mua xe-may", "abc-def", "77C-123.45", "K7MQ4P", "số K7M-Q4P-1", "052-199", ""):
+        assert read_short(said) == "", said
+
+
+def test_how_it_went_is_counted_for_nobody(service: Service) -> None:
+    memory = Memory(service, "u1")
+    service.receive("d1", "u1", "x", None)
+    assert memory.done() == 0
+    memory.finished()
+    assert memory.done() == 1
+    for answer in ("self", "self", "not"):
+        memory.rate("1.001193", answer)
+    rows = {r["answer"]: r["times"] for r in service.db["ratings"].rows}
+    assert rows == {"self": 2, "not": 1}
+    assert "user" not in service.db["ratings"].columns_dict
+    service.forget("u1")
+    assert memory.done() == 0
+
+
+def test_a_file_of_an_earlier_version_is_brought_up(tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / FILE) as old:
+        old.execute("create table progress (user text primary key, code text not null, portal text not null,"
+                    " step text not null, changed real not null)")  # fmt: skip
+        old.execute("insert into progress values ('u1', '1.001193', 'vneid', 'nop', 1)")
+        old.execute("create table users (user text primary key, seen real not null)")
+    old.close()
+    service = Service(tmp_path / FILE)
+    held = service.progress("u1")
+    assert held
+    assert (held["step"], held["answers"], held["ticked"]) == ("nop", {}, [])
+    service.close()
 
 
 def test_what_was_asked_in_vain_is_counted_and_tied_to_nobody(service: Service) -> None:

@@ -1,0 +1,206 @@
+"""Around a filing: by which day the result is due, and what an old commune is called now."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bot import answers
+from bot.dialogue import find
+from bot.dialogue.turn import Turn
+from bot.reply import Button, Outcome
+from bot.texts import text
+from index.text import fold, lexicon
+from knowledge.deadlines import due
+from knowledge.model import Procedure, Strict, TimeLimit, Unit
+from knowledge.places import Found
+from knowledge.yamlfile import load_yaml, parse
+
+INTENTS = ("ask_deadline", "ask_place", "english")
+LIMITS, UNITS, SKIPPED = 3, 12, 8
+_RELATIVE = {"hom nay": 0, "bay gio": 0, "ngay mai": 1, "mai": 1, "ngay mot": 2, "hom qua": -1, "hom kia": -2}
+_RELATIVE_WORD = re.compile(rf"\b({'|'.join(_RELATIVE)})\b")
+_WEEKDAY = re.compile(r"\b(?:thu (hai|ba|tu|nam|sau|bay|[2-7])|chu nhat|t([2-7]))\b")
+_WEEKDAYS = {"hai": 0, "ba": 1, "tu": 2, "nam": 3, "sau": 4, "bay": 5} | {str(n): n - 2 for n in range(2, 8)}
+_DATE = re.compile(r"(?<![\d/.-])(\d{1,2})[/.-](\d{1,2})(?:[/.-](\d{4}))?(?![\d/])")
+_HOUR = re.compile(r"\b(\d{1,2})\s*(?:gio|h)\b")
+
+
+def handle(turn: Turn) -> Outcome:
+    """The day, the place, or a word in English."""
+    match turn.intent:
+        case "ask_place":
+            return place(turn)
+        case "english":
+            return english(turn)
+    return deadline(turn)
+
+
+# -- the day
+
+
+def filed_at(message: str, now: dt.datetime) -> dt.datetime:
+    """When somebody hands in, as far as the message says; now when it does not.
+
+    >>> filed_at("thứ hai nộp thì bao giờ có", dt.datetime(2026, 11, 25, 9)).date().isoformat()
+    '2026-11-30'
+    >>> filed_at("hôm 3/12 nộp lúc 16 giờ", dt.datetime(2026, 11, 25, 9)).isoformat()
+    '2026-12-03T16:00:00'
+    """
+    said = fold(message)
+    day, hour = now.date(), None
+    if found := _DATE.search(said):
+        year = int(found[3] or now.year)
+        try:
+            day = dt.date(year, int(found[2]), int(found[1]))
+        except ValueError:
+            return now
+        if not found[3] and day < now.date() - dt.timedelta(days=180):
+            day = day.replace(year=year + 1)
+    elif word := _RELATIVE_WORD.search(said):
+        day += dt.timedelta(days=_RELATIVE[word[1]])
+    elif found := _WEEKDAY.search(said):
+        wanted = _WEEKDAYS.get(found[1] or found[2] or "", 6)
+        ahead = (wanted - day.weekday()) % 7
+        day += dt.timedelta(days=ahead)
+    if found := _HOUR.search(said):
+        hour = int(found[1]) % 24
+    if day == now.date() and hour is None:
+        return now
+    return dt.datetime.combine(day, dt.time(9 if hour is None else hour))
+
+
+def deadline(turn: Turn) -> Outcome:
+    """By which day the result is due, how that was counted, and what to do when it has passed."""
+    procedure = turn.procedure
+    if not turn.entities.get("code"):
+        named = lexicon().without_aspects(turn.text)
+        found = turn.assistant.searcher.run(named) if len(named.split()) >= 2 else None
+        if found and found.decision == "answer" and (procedure is None or found.right > 0.6):
+            procedure = turn.assistant.procedure(found.hits[0].code)
+    if procedure is None:
+        return turn.reply(text("need_procedure"), Button.to(text("button_help"), "help"))
+    filed = filed_at("" if turn.tapped else turn.text, turn.now)
+    lines = [text("deadline", name=answers.title_of(procedure))]
+    limits = _limits(turn, procedure)
+    if not limits:
+        notes = dict.fromkeys(m.limit_note for m in procedure.methods if m.limit_note)
+        lines += [*notes] or [text("limit_unknown")]
+    for limit in limits[:LIMITS]:
+        lines += ["", *_count(turn, filed, limit)]
+    if len(limits) > LIMITS:
+        lines.append(text("deadline_more"))
+    lines += ["", text("deadline_after")]
+    line, resume = turn.back_to_guide()
+    if line:
+        lines += ["", line]
+    buttons = [Button.to(text("button_late"), "complaint"), *find.fact_buttons(procedure, but="ask_time_limit")[:2]]
+    return turn.reply(
+        "\n".join(lines), *resume, *buttons, procedure=procedure, pending={"ask": "resume" if resume else "guide"}
+    )
+
+
+def _limits(turn: Turn, procedure: Procedure) -> list[TimeLimit]:
+    """Limits that hold for this person: the one that their answers settle, else all of the record."""
+    if turn.guide and turn.guide.get("code") == procedure.code:
+        mine = turn.assistant.situation(procedure, turn.guide.get("answers", {}))
+        if mine.limit:
+            return [mine.limit]
+    return list(dict.fromkeys(limit for method in procedure.methods for limit in method.limits))
+
+
+def _count(turn: Turn, filed: dt.datetime, limit: TimeLimit) -> list[str]:
+    found = due(filed, limit, turn.assistant.calendar)
+    day = text("deadline_day", weekday=text(f"weekday_{found.day.weekday()}"), date=f"{found.day:%d/%m/%Y}")
+    at = " " + text("deadline_at", time=f"{found.at:%H:%M}") if found.at else ""
+    lines = [
+        answers.limit_line(limit) + ".",
+        text("deadline_due", filed=f"{filed:%d/%m/%Y}", at=at, day=day),
+    ]
+    if limit.unit is not Unit.HOUR:
+        lines.append(text("deadline_first", date=f"{found.first:%d/%m/%Y}"))
+    holidays = [f"{day:%d/%m} ({why})" for day, why in found.off if day.weekday() < 5]
+    weekend = sum(day.weekday() >= 5 for day, _ in found.off)
+    if weekend:
+        lines.append(text("deadline_weekend", n=weekend))
+    if holidays:
+        lines.append(text("deadline_off", days=", ".join(holidays[:SKIPPED])))
+    if found.moved:
+        lines.append(text("deadline_moved"))
+    if not found.certain:
+        lines.append(text("deadline_unsure"))
+    return lines
+
+
+# -- the place
+
+
+def place(turn: Turn) -> Outcome:
+    """What an old commune or district is called now; asked back when that depends, never guessed."""
+    found = turn.assistant.places.find(turn.text)
+    line, resume = turn.back_to_guide()
+    body = _place(found) if found else text("place_unknown", centres=turn.assistant.contacts.communes)
+    lines = [body, "", text("place_anywhere", note=turn.assistant.contacts.province_wide)]
+    if line:
+        lines += ["", line]
+    people = Button.to(text("button_people"), "talk_to_person")
+    buttons = find.fact_buttons(turn.procedure)[:1] if turn.procedure and not resume else []
+    return turn.reply("\n".join(lines), *resume, *buttons, people, pending={"ask": "resume"} if resume else None)
+
+
+def _place(found: Found) -> str:
+    match found.kind:
+        case "old":
+            return text("place_old", old=found.name, district=found.candidates[0].district, new=found.new[0])
+        case "divided":
+            return text("place_divided", old=found.name, new=_either(found.new))
+        case "ambiguous":
+            lines = [text("place_ambiguous", old=found.name)]
+            lines += [text("place_line", old=u.old, district=u.district, new=_either(u.new)) for u in found.candidates]
+            return "\n".join(lines)
+        case "district":
+            more = f" (+{len(found.new) - UNITS})" if len(found.new) > UNITS else ""
+            return text("place_district", old=found.name, new=", ".join(found.new[:UNITS]) + more)
+    return text("place_new", new=found.name)
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return f" {text('place_or')} ".join(names)
+
+
+# -- English
+
+
+class Topic(Strict):
+    """A line of ``english.yml``: any of ``words`` stands for the Vietnamese ``search``."""
+
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
+    search: str
+
+
+@lru_cache(maxsize=1)
+def _topics() -> list[Topic]:
+    path = Path(__file__).parents[1] / "english.yml"
+    return [parse(path, Topic, item, at=(i,)) for i, item in enumerate(load_yaml(path))]
+
+
+def english(turn: Turn) -> Outcome:
+    """The basics for whoever writes English, and the procedure when common words name it."""
+    said = turn.text.lower()
+    query = next((topic.search for topic in _topics() if any(word in said for word in topic.words)), "")
+    hotline = turn.assistant.contacts.hotlines["cong-quoc-gia"]
+    people = Button.to(text("button_people_english"), "talk_to_person")
+    result = turn.assistant.searcher.run(query) if query else None
+    if result and result.hits and result.decision != "none":
+        hits = [p for h in result.hits[:3] if (p := turn.assistant.procedure(h.code))]
+        lines = [text("english_found"), *(f"{n}. {answers.title_of(p)}" for n, p in enumerate(hits, 1))]
+        buttons = [Button.to(answers.title_of(p), "open_procedure", code=p.code) for p in hits]
+        return turn.reply(
+            "\n".join(lines), *buttons, people, candidates=[p.code for p in hits], pending={"ask": "choose"}
+        )
+    return turn.reply(text("english", number=hotline.number), people)

@@ -1,0 +1,84 @@
+"""Being stuck: which rescue it is, then its small tree, down to "it works", a number to call, or the nearest office."""
+
+from __future__ import annotations
+
+from bot.dialogue.pick import pick
+from bot.dialogue.turn import Turn
+from bot.reply import Button, Outcome
+from bot.texts import text
+from knowledge.rescues import CALL, OFFICE, SOLVED, Node, Rescue
+
+INTENTS = ("guide_stuck", "rescue")
+SHORT = 4
+"""Words up to which a description of what fails may be the answer to a question."""
+CLEAR, APART, FAINT = 0.45, 0.06, 0.25
+"""Score from which a description is taken at its word, how far the next has to be, and what is worth offering."""
+
+
+def handle(turn: Turn) -> Outcome:
+    """A tapped rescue or node, or a description of what fails."""
+    if turn.intent == "rescue" and (found := turn.assistant.rescues.get(str(turn.entities.get("id") or ""))):
+        return _at(turn, found, str(turn.entities.get("aspect") or ""))
+    return describe(turn)
+
+
+def describe(turn: Turn) -> Outcome:
+    """The rescue that the message clearly describes, else the likeliest few to choose from."""
+    near = turn.assistant.stuck.run(turn.text) if not turn.tapped and turn.text else []
+    if near and near[0].score >= CLEAR and near[0].score - near[1].score >= APART:
+        return _at(turn, turn.assistant.rescues[near[0].id], "")
+    step = (turn.guide or {}).get("step", "")
+    here = [r for r in turn.assistant.rescues.values() if step in r.steps]
+    likely = [turn.assistant.rescues[n.id] for n in near if n.score >= FAINT]
+    offered = list(dict.fromkeys([*likely, *(here or turn.assistant.rescues.values())]))[:4]
+    buttons = [Button.to(r.title, "rescue", id=r.id) for r in offered]
+    return turn.reply(
+        text("stuck_ask"), *buttons, Button.to(text("button_people"), "talk_to_person"),
+        pending={"ask": "stuck", "ids": [r.id for r in offered]},
+    )  # fmt: skip
+
+
+def take_typed(turn: Turn) -> Outcome | None:
+    """A typed answer to a rescue's question, or one of the rescues offered; None when it is something else."""
+    pending = turn.slots.get("pending") or {}
+    if turn.intent == "guide_stuck" and len(turn.text.split()) > SHORT:
+        return None
+    if pending.get("ask") == "stuck":
+        offered = [r for i in pending.get("ids") or () if (r := turn.assistant.rescues.get(i))]
+        at = pick(turn.text, [r.title for r in offered])
+        return None if at is None else _at(turn, offered[at], "")
+    found = turn.assistant.rescues.get(str(pending.get("id") or ""))
+    node = found.node(str(pending.get("node") or "")) if found else None
+    if found is None or node is None:
+        return None
+    at = pick(turn.text, [way.label for way in node.options])
+    return None if at is None else _at(turn, found, node.options[at].to)
+
+
+def _at(turn: Turn, found: Rescue, where: str) -> Outcome:
+    """A node of a rescue (its first for an empty ``where``) or one of its ends."""
+    if where in (SOLVED, CALL, OFFICE):
+        return _end(turn, found, where)
+    return _node(turn, found, found.node(where) or found.nodes[0])
+
+
+def _node(turn: Turn, found: Rescue, node: Node) -> Outcome:
+    lines = [text("rescue", title=found.title)] if node is found.nodes[0] else []
+    lines += [*(f"• {line}" for line in node.say), "", node.ask]
+    buttons = [Button.to(way.label, "rescue", id=found.id, aspect=way.to) for way in node.options]
+    return turn.reply("\n".join(lines), *buttons, pending={"ask": "rescue", "id": found.id, "node": node.id})
+
+
+def _end(turn: Turn, found: Rescue, end: str) -> Outcome:
+    hotline = turn.assistant.contacts.hotlines[found.hotline]
+    line, resume = turn.back_to_guide()
+    lines = {
+        SOLVED: [text("rescue_solved")],
+        CALL: [text("stuck_call", hotline=f"{hotline.name}: {hotline.number}"), text("stuck_call_note")],
+        OFFICE: [text("stuck_person"), f"• {turn.assistant.contacts.communes}"],
+    }[end]
+    people = Button.to(text("button_people"), "talk_to_person")
+    rest = () if end == SOLVED and resume else (people,)
+    body = "\n".join([*lines, *(["", line] if line else [])])
+    other = () if resume else (Button.to(text("button_other"), "restart"),)
+    return turn.reply(body, *resume, *rest, *other, pending={"ask": "resume"} if resume else None)

@@ -1,0 +1,672 @@
+"""Old communes and districts in a message, and the communes they became on 1 July 2025: ``places.csv``.
+
+People keep saying the old names. What is found is said only as far as the message tells it: a name of several old
+communes stays *ambiguous* until type, district or former province tells them apart, and a commune that was divided
+stays *divided*. A name that is also an everyday word, a street or a person is a place only beside a word that says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from knowledge.errors import DataError
+
+PLACES = Path(__file__).with_name("places.csv")
+COLUMNS = ("old", "district", "province", "new")
+Kind = Literal["old", "divided", "ambiguous", "district", "new"]
+
+_PREFIXES = {
+    "old": ("Xã", "Phường", "Thị trấn"),
+    "district": ("Huyện", "Thị xã", "Thành phố"),
+    "province": ("Tỉnh",),
+    "new": ("Xã", "Phường"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An old commune and the communes its area belongs to now: several when it was divided."""
+
+    old: str
+    district: str
+    province: str
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a message names.
+
+    ``old``: whichever candidate is meant (nearly always there is one), ``new`` is the one commune it belongs to now.
+    ``divided``: one candidate, several in ``new``.
+    ``ambiguous``: ``new`` holds every possible commune; one that no candidate leads to bears the name itself, or is of
+    the old district of that name.
+    ``district``: the candidates are its old communes. ``new``: the candidates are the old communes it was made of.
+    """
+
+    kind: Kind
+    name: str
+    candidates: tuple[Unit, ...]
+    new: tuple[str, ...]
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+_LETTERS = re.compile(r"[^\W\d_]+(?:['’ʼ`´][^\W\d_]+)*")
+_APOSTROPHE = re.compile("['’ʼ`´]")
+_DOTTED = re.compile(r"\b([Tt])\.\s?(?=[PpTtXx]\b)")
+"""``T.P``, ``T.T``: one abbreviation."""
+_WITHIN = re.compile(r"[\s\-_]+")
+"""What may stand between two words of a name."""
+_BEFORE = re.compile(r"[\s\-_.:(\[/\"“”']*")
+"""What may stand between a type word and its name."""
+_NEAR = re.compile(r"[\s\-_,:()\[\]/\"“”']*")
+"""What may stand between a name and words that belong to it."""
+
+
+def _syllable(text: str) -> tuple[str, str]:
+    """A syllable without marks, and its marks in an order of their own: ``hoà`` is ``hòa``, ``Quy`` is ``Qui``."""
+    base, marks = "", []
+    for c in unicodedata.normalize("NFD", text.lower()):
+        if unicodedata.combining(c):
+            marks.append(c)
+        elif c == "đ":
+            base += "d"
+            marks.append(c)
+        else:
+            base += c
+    base = re.sub(r"^(h|k|l|m|s|t|qu)y$", r"\1i", base)
+    return "ia" if base == "ya" else base, "".join(sorted(marks))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Type word and bare name.
+
+    >>> _split("Thị trấn Ngô Mây")
+    ('Thị trấn', 'Ngô Mây')
+    """
+    for prefix in sorted({p for each in _PREFIXES.values() for p in each}, key=len, reverse=True):
+        if name.startswith(prefix + " "):
+            return prefix, name[len(prefix) + 1 :]
+    return "", name
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    base: str
+    marks: str
+    gap: str
+    """What stands between the word before and this one."""
+    capital: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.base, self.marks
+
+
+class _Words:
+    """A small vocabulary; unmarked words count only in a message without marks."""
+
+    def __init__(self, words: str, *, unmarked: str | None = None) -> None:
+        self.exact = {_syllable(w) for w in words.split()}
+        self.folded = {_syllable(w)[0] for w in (words if unmarked is None else unmarked).split()}
+
+
+_XA, _PHUONG, _TRAN, _THI, _PHO = _Words("xã"), _Words("phường"), _Words("trấn"), _Words("thị"), _Words("phố")
+_NOT_XA = _Words("tác")
+"""``hợp tác xã``."""
+_NOT_PHUONG = _Words("", unmarked="dia doi")
+"""``dia phuong``, ``doi phuong``."""
+_SOCIAL = _Words("hiểm sinh trợ cấp sách mạng tác đề tế vệ bhxh luận tệ nhà")
+"""Before ``xã hội``, which is then not the commune Hội…; ``nhà ở xã hội`` is told by its ``nhà``."""
+_TOWN = _Words("tp thành", unmarked="tp thanh")
+_DISTRICT = _Words("huyện h tx tp")
+_TITLE = _Words("ông bà anh chị cô chú bác thầy bé cháu tên", unmarked="ong anh chi chu bac thay be chau ten")
+_SURNAME = _Words(
+    "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý đinh trương đoàn mai cao thị văn",
+    unmarked="nguyen tran le pham huynh hoang phan vu dang bui ngo duong dinh truong thi van",
+)
+_LANDMARK = _Words(
+    "đường phố ngõ hẻm kiệt chợ trường viện cầu hồ sông suối núi đèo ga cảng bay nghiệp kcn ccn kkt kinh-tế tế đô-thị "
+    "thị lịch ty tnhh htx chùa đền tháp thôn làng ấp khối tổ buôn plei plơi quận quán khu thpt thcs học non giáo điện "
+    "đập biển đầm đảo bãi ngã ba trại tỉnh quốc nhà trận vua tướng",
+    unmarked="duong pho ngo hem cho truong vien cau ho song suoi nui deo ga cang bay nghiep kcn ccn kkt ty tnhh htx "
+    "chua den thap thon lang ap khoi to buon plei quan khu thpt thcs hoc dien dap bien dam dao bai nga ba trai tinh",
+)
+_PLACED = _Words(
+    "ở tại quê về từ dân trú khẩu chỉ ban ubnd thuộc vùng hỏi đến tới qua sang gốc cũ",
+    unmarked="o que tru khau ubnd thuoc tai hoi",
+)
+"""Before a name: somebody lives, comes from or has papers there (last word of the phrase)."""
+_OLD = _Words("cũ", unmarked="cu")
+_FORMERLY = _Words("trước", unmarked="truoc")
+_NEW = _Words("mới")
+_CHANGED = _Words("sáp nhập nhập gộp đổi chia tách bỏ lên chuyển")
+_BELONGS = _Words("thuộc thành về là")
+_COMMUNE = _Words("xã phường")
+_FILLER = _Words("giờ nay hiện bây đã được bị thì trước đây ngày hồi đó vậy khi sau bữa rồi mà")
+_CHATTER = _Words("dạ vâng ạ à em anh chị mình tôi tui con cháu cô chú ở là ad cho hỏi thưa nhé nha vậy thì ơi xin chào")
+_WINDS = _Words("tây đông nam bắc thượng hạ")
+"""After a name and capitalised: another, longer name (An Phú Đông)."""
+
+_PLACE_WORDS = frozenset(
+    _syllable(w)[0] for w in "ia chư đak kon kông krông yang lơ pờ sơ tơ chơ bờ đê bok bar al a".split()
+)
+_KINH = re.compile(
+    r"(?:ngh?|nh|[cgkpt]h|gi|qu|tr|[bcdghklmnprstvx])?(?:uye|uya|uou|ieu|yeu|oai|oay|uay|uoi|[aeiouy]{1,2})(?:ng|nh|ch|[cmnpt])?"
+)
+_TELLING = frozenset({"ia", "dak", "kon", "kong", "krong", "yang"})
+"""Syllables that no Vietnamese sentence has: a name with one of them is recognised wherever it stands."""
+
+_EVERYDAY = frozenset(
+    " ".join(_syllable(w)[0] for w in name.split())
+    for name in (
+        "an bình,an dũng,an hòa,an lương,an nghĩa,an phú,an phước,an tân,an thành,an toàn,an trung,an vinh,bình an,"
+        "bình dương,bình định,bình hòa,bình phú,bình tân,bình thuận,bùi thị xuân,canh hòa,canh liên,cát hải,cát hưng,"
+        "cát lâm,cát minh,cát sơn,cát tài,cát tân,cát thành,cát tiến,cát tường,chi lăng,chơ long,cư an,diên hồng,"
+        "đất bằng,đoàn kết,đống đa,hà đông,hà tam,hà tây,hải cảng,hoa lư,hòa bình,hòa hội,hòa phú,hoài đức,hoài mỹ,"
+        "hoài hương,hoài sơn,hoài thanh,hoài xuân,hội phú,hội sơn,hội thương,kim sơn,kim tân,mỹ an,mỹ châu,mỹ đức,"
+        "mỹ lộc,mỹ lợi,mỹ tài,mỹ thành,mỹ trinh,nam yang,nguyễn văn cừ,nhơn hậu,nhơn tân,phù đổng,phú an,phú cần,"
+        "phú hòa,phú phong,phú túc,quang trung,song an,sông bờ,sơ pai,tam quan,tân an,tân bình,tây an,tây sơn,"
+        "thành an,thắng lợi,thống nhất,trần phú,trần quang diệu,tú an,vĩnh an,vĩnh hòa,vĩnh quang,vĩnh sơn,vạn đức,"
+        "xuân an,yên thế,chư a,chư á,chư mố,chư don,chư ngọc,chư gu,chư răng,pờ tó,tơ tung,biển hồ"
+    ).split(",")
+)
+_VERBS = frozenset({"an toan", "thong nhat", "doan ket", "dat bang", "thang loi", "hoa binh", "hoa hoi"})
+"""Everyday words that follow even ``xã`` and ``phường`` in a sentence ("xã thống nhất với dân")."""
+
+_ELSEWHERE = tuple(
+    tuple(_syllable(w) for w in name.split())
+    for name in (
+        "hà nội,hồ chí minh,hcm,tphcm,sài gòn,thủ đức,đà nẵng,hải phòng,cần thơ,huế,đắk lắk,buôn ma thuột,kon tum,"
+        "phú yên,tuy hòa,quảng ngãi,quảng nam,quảng bình,quảng trị,quảng ninh,khánh hòa,nha trang,lâm đồng,đà lạt,"
+        "đắk nông,đồng nai,biên hòa,long an,tiền giang,bến tre,vĩnh long,trà vinh,đồng tháp,an giang,kiên giang,"
+        "hậu giang,sóc trăng,bạc liêu,cà mau,tây ninh,bình phước,vũng tàu,ninh thuận,nghệ an,hà tĩnh,thanh hóa,"
+        "ninh bình,nam định,thái bình,hà nam,hưng yên,hải dương,bắc ninh,bắc giang,vĩnh phúc,phú thọ,thái nguyên,"
+        "lạng sơn,cao bằng,bắc kạn,tuyên quang,hà giang,lào cai,yên bái,lai châu,điện biên,sơn la"
+    ).split(",")
+)
+_ALSO = {"Gành Ráng": "Ghềnh Ráng", "Chơ GLong": "Chơ Long", "Chư Đăng Ya": "Chư Đang Ya", "Pleicu": "Pleiku"}
+"""Other spellings that people and papers use, where marks alone do not tell."""
+
+
+class _Text:
+    """The words of a message, with what surrounds them."""
+
+    def __init__(self, message: str) -> None:
+        message = _DOTTED.sub(r"\1", unicodedata.normalize("NFC", message))
+        mixed = any(c.islower() for c in message)
+        self.words: list[_Word] = []
+        end = 0
+        for match in _LETTERS.finditer(message):
+            base, marks = _syllable(_APOSTROPHE.sub("", match[0]))
+            self.words.append(_Word(base, marks, message[end : match.start()], mixed and match[0][0].isupper()))
+            end = match.end()
+        self.marked = any(w.marks for w in self.words)
+
+    def has(self, at: int, words: _Words) -> bool:
+        """Whether the word at ``at`` is one of ``words``."""
+        if not 0 <= at < len(self.words):
+            return False
+        word = self.words[at]
+        return word.key in words.exact or (not self.marked and word.base in words.folded)
+
+    def near(self, at: int) -> bool:
+        """Whether the word at ``at`` exists and no full stop or number parts it from the one before."""
+        return 0 < at < len(self.words) and _NEAR.fullmatch(self.words[at].gap) is not None
+
+    def elsewhere(self, at: int) -> bool:
+        """Whether another province or city of the country is named at ``at``."""
+        for name in _ELSEWHERE:
+            said = self.words[at : at + len(name)]
+            if len(said) == len(name) and all(
+                w.key == syllable or (not self.marked and w.base == syllable[0])
+                for w, syllable in zip(said, name, strict=True)
+            ):
+                return True
+        return False
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Name:
+    """One thing that a name stands for: an old commune, a new one, an old district, a former province."""
+
+    role: Literal["old", "new", "district", "province"]
+    full: str
+    units: tuple[Unit, ...]
+    """The old commune itself; or all that belong or belonged to it."""
+    spelled: str
+
+    @property
+    def type(self) -> str:
+        return _split(self.full)[0]
+
+    @cached_property
+    def syllables(self) -> tuple[tuple[str, str], ...]:
+        return tuple(_syllable(w) for w in self.spelled.split())
+
+    @cached_property
+    def telling(self) -> bool:
+        """Whether no Vietnamese sentence has such a word."""
+        return any(b in _TELLING or not _KINH.fullmatch(b) for b, _ in self.syllables)
+
+    @cached_property
+    def everyday(self) -> bool:
+        """Whether the bare name alone proves nothing."""
+        return len(self.syllables) == 1 or " ".join(b for b, _ in self.syllables) in _EVERYDAY
+
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Old districts and former provinces it lies in."""
+        return frozenset(p for u in self.units for p in (u.district, u.province))
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        if self.role == "new":
+            return (self.full,)
+        return tuple(dict.fromkeys(n for u in self.units for n in u.new))
+
+    def match(self, words: Sequence[_Word]) -> int | None:
+        """How well ``words`` spell the name: 2 exactly, 1 with marks left out, 0 with other marks; None: they do not."""
+        if tuple(w.base for w in words) == tuple(b for b, _ in self.syllables):
+            pairs = [(w.marks, marks) for w, (_, marks) in zip(words, self.syllables, strict=True)]
+        elif self._joined(words):
+            pairs = [("".join(w.marks for w in words), "".join(m for _, m in self.syllables))]
+        else:
+            return None
+        if all(Counter(said) == Counter(marks) for said, marks in pairs):
+            return 2
+        if all(Counter(said) <= Counter(marks) for said, marks in pairs):
+            return 1
+        return 0 if self.telling and len(self.syllables) > 1 and not self._other_first(words[0]) else None
+
+    def _joined(self, words: Sequence[_Word]) -> bool:
+        """Whether the words may be the name written together or apart ("ChưSê", "A Yun", "quynhon")."""
+        if not (self.telling or self.role == "district" or self.syllables[0][0] in _PLACE_WORDS):
+            return False
+        size = sum(len(w.base) for w in words)
+        return size > 4 and not any(len(w.base) == 1 and w.base not in "aeiou" for w in words)
+
+    def _other_first(self, word: _Word) -> bool:
+        return word.base in ("ia", "chu") and bool(Counter(word.marks) - Counter(self.syllables[0][1]))
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Words of a message that spell a name."""
+
+    start: int
+    end: int
+    names: tuple[tuple[_Name, int], ...]
+    """Names with how well they are spelled."""
+    types: frozenset[str]
+    """Type words in front."""
+    first: int
+    """Where the type words begin."""
+
+    def kept(self, names: Iterable[tuple[_Name, int]]) -> _Span:
+        return _Span(self.start, self.end, tuple(names), self.types, self.first)
+
+    @property
+    def roles(self) -> set[str]:
+        return {n.role for n, _ in self.names}
+
+
+def _types(text: _Text, start: int) -> tuple[frozenset[str], int]:
+    """Type words before the word at ``start`` and where they begin."""
+    types: set[str] = set()
+    at = start
+    while at > 0 and _BEFORE.fullmatch(text.words[at].gap):
+        found, size = _type(text, at - 1)
+        if not found:
+            break
+        types.add(found)
+        at -= size
+    return frozenset(types), at
+
+
+def _type(text: _Text, at: int) -> tuple[str, int]:
+    """The type word that ends at ``at`` and its number of words."""
+    word = text.words[at]
+    paired = at > 0 and word.gap.isspace()
+    if text.has(at, _XA):
+        if paired and text.has(at - 1, _THI):
+            return "Thị xã", 2
+        social = text.words[at + 1].base == "hoi" and any(text.has(n, _SOCIAL) for n in (at - 1, at - 2))
+        return ("", 0) if (paired and text.has(at - 1, _NOT_XA)) or social else ("Xã", 1)
+    if text.has(at, _TRAN) and paired and text.has(at - 1, _THI):
+        return "Thị trấn", 2
+    if text.has(at, _PHO) and paired and text.has(at - 1, _TOWN):
+        return "Thành phố", 2
+    if text.has(at, _PHUONG) and not (paired and text.has(at - 1, _NOT_PHUONG)):
+        return "Phường", 1
+    if text.has(at, _DISTRICT):
+        return {"tx": "Thị xã", "tp": "Thành phố"}.get(word.base, "Huyện"), 1
+    short = {"p": "Phường", "tt": "Thị trấn"}.get(word.base, "")
+    if word.base == "x" and text.words[at + 1].gap.startswith("."):
+        short = "Xã"
+    return (short, 1) if short and not word.marks else ("", 0)
+
+
+# -- the table -------------------------------------------------------------------------------------------------------
+
+
+class Places:
+    """The table, and the names in it as people write them."""
+
+    def __init__(self, units: Iterable[Unit]) -> None:
+        self.units = tuple(units)
+        made: dict[str, list[Unit]] = {}
+        districts: dict[str, list[Unit]] = {}
+        provinces: dict[str, list[Unit]] = {}
+        for unit in self.units:
+            for new in unit.new:
+                made.setdefault(new, []).append(unit)
+            districts.setdefault(unit.district, []).append(unit)
+            provinces.setdefault(unit.province, []).append(unit)
+        self.new_units = tuple(made)
+        self._districts = districts
+        self._by_spelling: dict[str, list[_Name]] = {}
+        for unit in self.units:
+            self._add("old", unit.old, (unit,))
+        for new, parts in made.items():
+            self._add("new", new, tuple(parts))
+        for district, parts in districts.items():
+            self._add("district", district, tuple(parts))
+        for province, parts in provinces.items():
+            self._add("province", province, tuple(parts))
+
+    def _add(self, role: Literal["old", "new", "district", "province"], full: str, units: tuple[Unit, ...]) -> None:
+        bare = _split(full)[1]
+        for spelled in (bare, *(other for other, name in _ALSO.items() if name == bare)):
+            name = _Name(role, full, units, spelled)
+            self._by_spelling.setdefault("".join(b for b, _ in name.syllables), []).append(name)
+
+    def district_units(self, district: str) -> tuple[str, ...]:
+        """New communes with a part of the old district, named with or without type and marks; none if unknown."""
+        words = _Text(district).words
+        for skip in (0, 1, 2):
+            spelled = self._by_spelling.get("".join(w.base for w in words[skip:]), ())
+            for name in spelled:
+                if name.role == "district" and name.match(words[skip:]) is not None:
+                    return name.new
+        return ()
+
+    def find(self, message: str) -> Found | None:
+        """The place that ``message`` names, as far as it tells; None where it names none for certain."""
+        text = _Text(message)
+        spans = self._spans(text)
+        best: tuple[tuple[int, bool, bool, int], _Span] | None = None
+        for span in spans:
+            said = self._said(text, span, spans)
+            if strength := self._strength(text, said, spans):
+                rank = (strength, _is_old(text, span.end), "old" in said.roles, -span.start)
+                if best is None or rank > best[0]:
+                    best = rank, said
+        return _decide([n for n, _ in best[1].names], bool(best[1].types)) if best else None
+
+    # -- spans
+
+    def _spans(self, text: _Text) -> list[_Span]:
+        """Names in the message, the longest first where they overlap."""
+        found = [s for s in self._all_spans(text) if s.names]
+        found.sort(key=lambda s: (s.start - s.end, not s.types, s.start))
+        taken: set[int] = set()
+        spans = []
+        for span in found:
+            if taken.isdisjoint(range(span.start, span.end)):
+                taken.update(range(span.start, span.end))
+                spans.append(span)
+        return sorted(spans, key=lambda s: s.start)
+
+    def _all_spans(self, text: _Text) -> Iterator[_Span]:
+        words = text.words
+        for start in range(len(words)):
+            spelled = ""
+            for end in range(start + 1, min(start + 6, len(words) + 1)):
+                if end > start + 1 and not _WITHIN.fullmatch(words[end - 1].gap):
+                    break
+                spelled += words[end - 1].base
+                names = [
+                    (n, level)
+                    for n in self._by_spelling.get(spelled, ())
+                    if (level := n.match(words[start:end])) is not None
+                ]
+                if names:
+                    types, first = _types(text, start)
+                    yield _Span(start, end, tuple(_of_type_group(names, types)), types, first)
+
+    # -- what the message says of a name
+
+    def _said(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> _Span:
+        """The span with only those names that agree with time, place, type and marks told in the message."""
+        names = list(span.names)
+        if _is_old(text, span.end):
+            names = [(n, v) for n, v in names if n.role != "new"] or names
+        elif text.near(span.end) and text.has(span.end, _NEW) and not text.has(span.end + 1, _CHANGED):
+            names = [(n, v) for n, v in names if n.role == "new"] or names
+        for places in _context(text, span, spans):
+            names = [(n, v) for n, v in names if n.places & places] or names
+        names = [(n, v) for n, v in names if n.type in span.types] or names
+        if any(w.marks for w in text.words[span.start : span.end]):
+            best = max(level for _, level in names)
+            names = [(n, v) for n, v in names if v == best]
+        return span.kept(names)
+
+    def _strength(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> int:
+        """How surely the span is meant as a place: 3 by its type, 2 by words or places around it, 1 by itself; 0 no."""
+        names = [n for n, _ in span.names if n.role != "province"]
+        if not names or _is_elsewhere(text, span):
+            return 0
+        communes = [n for n in names if n.role != "district"]
+        everyday = any(n.everyday for n in communes)
+        if span.types:
+            if len(communes) < len(names):
+                return 1
+            loose = any(len(n.syllables) == 1 or _folded(n) in _VERBS for n in names)
+            return 3 if not loose or self._closed(text, span, spans) else 0
+        landmark = span.start > 0 and text.has(span.start - 1, _LANDMARK) and text.words[span.start].gap != ", "
+        if landmark or _is_person(text, span.start):
+            return 0
+        district = len(communes) < len(names)
+        if district and not everyday and (text.marked or names[0].telling):
+            return 1
+        beside = next((s for s in spans if s.start >= span.end), None)
+        followed = beside is not None and _parts(text, span.end, beside.first) and _agree(span, beside)
+        rooted = (
+            span.start == 0
+            or text.has(span.start - 1, _PLACED)
+            or all(w.capital for w in text.words[span.start : span.end])
+        )
+        changed = _is_old(text, span.end) or _has_changed(text, span.end, strictly=everyday)
+        if everyday:
+            return 2 if followed or (rooted and changed) or (district and rooted) else 0
+        if changed or any(_agree(span, other) for other in spans if other is not span):
+            return 1 if district else 2
+        return int(any(n.telling for n in names) or text.has(span.start - 1, _PLACED) or _alone(text, spans))
+
+    def _closed(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> bool:
+        """Whether the typed name ends where it seems to, and is no beginning of other words ("xã đông dân")."""
+        following = next((s for s in spans if s.start >= span.end), None)
+        if following and _parts(text, span.end, following.first):
+            return True
+        at = span.end
+        if at >= len(text.words) or not text.words[at].gap.isspace() or _is_old(text, at):
+            return True
+        if text.words[at].capital:
+            return False
+        if all(w.capital for w in text.words[span.start : at]) or any(n.telling for n, _ in span.names):
+            return True
+        return _has_changed(text, at, strictly=False) or text.has(span.first - 1, _PLACED)
+
+
+def _folded(name: _Name) -> str:
+    return " ".join(b for b, _ in name.syllables)
+
+
+def _of_type_group(names: Iterable[tuple[_Name, int]], types: frozenset[str]) -> Iterator[tuple[_Name, int]]:
+    """Names that type words before them allow: communes, or districts; a province takes none of these."""
+    for name, level in names:
+        district = name.role == "district"
+        group = _PREFIXES["district"] if district else _PREFIXES["old"]
+        if not types or (name.role != "province" and any(t in group for t in types)):
+            yield name, level
+
+
+def _is_old(text: _Text, at: int) -> bool:
+    """Whether ``cũ`` or ``trước đây`` follows at ``at``."""
+    return text.near(at) and (text.has(at, _OLD) or text.has(at, _FORMERLY))
+
+
+def _has_changed(text: _Text, at: int, *, strictly: bool) -> bool:
+    """Whether words follow that tell or ask what became of the place; ``strictly``: they name xã or phường."""
+    end = min(at + 5, len(text.words))
+    while at < end and text.near(at) and text.has(at, _FILLER):
+        at += 1
+    if not text.near(at):
+        return False
+    if text.has(at, _CHANGED) or text.has(at, _OLD):
+        return True
+    return text.has(at, _BELONGS) and (
+        not strictly or any(text.has(n, _COMMUNE) and not text.has(n - 1, _THI) for n in range(at + 1, at + 4))
+    )
+
+
+def _is_person(text: _Text, at: int) -> bool:
+    return at > 0 and (text.has(at - 1, _TITLE) or text.has(at - 1, _SURNAME))
+
+
+def _is_elsewhere(text: _Text, span: _Span) -> bool:
+    """Whether the words after the name make it a longer one, or one of another province."""
+    at = span.end
+    if at < len(text.words) and text.words[at].capital and text.words[at].gap == " " and text.has(at, _WINDS):
+        return True
+    for _ in range(3):
+        if not text.near(at):
+            return False
+        if text.elsewhere(at):
+            return True
+        if not _type_word(text, at):
+            return False
+        at += 1
+    return False
+
+
+def _type_word(text: _Text, at: int) -> bool:
+    return text.has(at, _TYPE_WORDS)
+
+
+_TYPE_WORDS = _Words("huyện quận tỉnh thành phố thị xã tp tx h q t")
+
+
+def _parts(text: _Text, start: int, end: int) -> bool:
+    """Whether nothing but punctuation and type words stand between two names."""
+    return all(text.near(n) and (n == end or _type_word(text, n)) for n in range(start, min(end, len(text.words)) + 1))
+
+
+def _agree(span: _Span, other: _Span) -> bool:
+    """Whether ``other`` names a district or province in which a name of ``span`` lies."""
+    around = {n.full for n, _ in other.names if n.role in ("district", "province")}
+    return any(n.places & around for n, _ in span.names if n.role in ("old", "new"))
+
+
+def _alone(text: _Text, spans: Sequence[_Span]) -> bool:
+    """Whether the message is but the name: the answer to a question."""
+    inside = {n for s in spans for n in range(s.first, s.end)}
+    return all(n in inside or text.has(n, _CHATTER) for n in range(len(text.words)))
+
+
+def _context(text: _Text, span: _Span, spans: Sequence[_Span]) -> Iterator[set[str]]:
+    """Districts, then provinces that the message names beside ``span``."""
+    districts: set[str] = set()
+    provinces: set[str] = set()
+    for other in spans:
+        if other is span:
+            continue
+        districts |= {n.full for n, _ in other.names if n.role == "district"}
+        if other.roles == {"new"}:
+            districts |= {u.district for n, _ in other.names for u in n.units}
+        for name, _ in other.names:
+            if name.role == "province" and (name.spelled != "Gia Lai" or _is_old(text, other.end)):
+                provinces.add(name.full)
+    yield from (found for found in (districts, provinces) if found)
+
+
+def _decide(names: Sequence[_Name], typed: bool) -> Found:
+    """What the names that are left add up to."""
+    olds = [n for n in names if n.role == "old"]
+    news = [n for n in names if n.role == "new"]
+    district = next((n for n in names if n.role == "district"), None)
+    if district and not typed and all(district.full in n.places for n in (*olds, *news)):
+        olds, news = [], []
+    units = tuple(dict.fromkeys(u for n in olds for u in n.units))
+    if district and not olds and not news:
+        return Found("district", district.full, district.units, district.new)
+    targets = tuple(dict.fromkeys(t for n in (*olds, *news, *([district] if district else [])) for t in n.new))
+    if len(targets) == 1:
+        kept = next((n for n in news), None)
+        if kept or any(u.old == targets[0] for u in units):
+            return Found("new", targets[0], kept.units if kept else units, targets)
+        return Found("old", units[0].old, units, targets)
+    if len(units) == 1 and not district and set(targets) == set(units[0].new):
+        return Found("divided", units[0].old, units, targets)
+    full = {n.full for n in names}
+    return Found("ambiguous", full.pop() if len(full) == 1 else _split(names[0].full)[1], units, targets)
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def load_places(path: Path = PLACES) -> Places:
+    """``places.csv``: one row for every part of an old commune. Raises DataError with file and line."""
+    units: dict[tuple[str, str], Unit] = {}
+    provinces: dict[str, str] = {}
+    for line, (old, district, province, new) in _rows(path):
+        if provinces.setdefault(district, province) != province:
+            raise DataError(f"{district!r} is in {provinces[district]!r} above", path, line)
+        held = units.get((old, district))
+        if held and new in held.new:
+            raise DataError(f"{old!r} of {district!r} and {new!r} are given twice", path, line)
+        units[old, district] = Unit(old, district, province, (*(held.new if held else ()), new))
+    if not units:
+        raise DataError("there are no places", path, 1)
+    return Places(units.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows with their lines, every cell checked."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            if tuple(next(reader, ())) != COLUMNS:
+                raise DataError(f"the columns {','.join(COLUMNS)} are expected", path, 1)
+            for row in reader:
+                if len(row) != len(COLUMNS):
+                    raise DataError(f"{len(COLUMNS)} cells are expected, not {len(row)}", path, reader.line_num)
+                for column, cell in zip(COLUMNS, row, strict=True):
+                    _check(column, cell, path, reader.line_num)
+                yield reader.line_num, row
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8 text (byte {error.start})", path) from error
+    except csv.Error as error:
+        raise DataError(f"not valid CSV: {error}", path, reader.line_num) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path) from error
+
+
+def _check(column: str, cell: str, path: Path, line: int) -> None:
+    if cell != " ".join(unicodedata.normalize("NFC", cell).split()):
+        raise DataError(f"{column}: {cell!r} is not NFC text with single blanks", path, line)
+    if not any(cell.startswith(prefix + " ") for prefix in _PREFIXES[column]):
+        raise DataError(f"{column}: {cell!r} does not begin with {' or '.join(_PREFIXES[column])}", path, line)
