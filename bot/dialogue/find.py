@@ -87,6 +87,9 @@ def show(turn: Turn, procedure: Procedure, *, intro: str = "", related: Event | 
 def event(turn: Turn, found: Event, *, asked: str = "") -> Outcome:
     """A life event: what to do in which order, what needs what, what can be filed together."""
     tasks = [task for task in found.items if turn.assistant.procedure(task.code)]
+    if not tasks:
+        people = Button.to(text("button_people"), "talk_to_person")
+        return turn.reply("\n".join([text("title", name=found.title), *found.intro, text("event_empty")]), people)
     place = {task.code: n for n, task in enumerate(tasks, 1)}
     lines = [text("title", name=found.title), *found.intro, ""]
     for task in tasks:
