@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,8 @@ from knowledge.errors import DataError
 
 PLACES = Path(__file__).with_name("places.csv")
 COLUMNS = ("old", "district", "province", "new")
+_TODAY = "Tỉnh Gia Lai"
+"""The former province whose name is today's: only "Gia Lai cũ" tells where a place was."""
 Kind = Literal["old", "divided", "ambiguous", "district", "new"]
 
 _PREFIXES = {
@@ -129,13 +131,16 @@ _SOCIAL = _Words("hiểm sinh trợ cấp sách mạng tác đề tế vệ bhxh
 """Before ``xã hội``, which is then not the commune Hội…; ``nhà ở xã hội`` is told by its ``nhà``."""
 _TOWN = _Words("tp thành", unmarked="tp thanh")
 _DISTRICT = _Words("huyện h tx tp")
-_TITLE = _Words("ông bà anh chị cô chú bác thầy bé cháu tên", unmarked="ong anh chi chu bac thay be chau ten")
+_TITLE = _Words("ông bà anh chị cô chú bác thầy bé cháu con em vợ chồng tên", unmarked="ong anh chi chu bac thay be chau ten")
 _SURNAME = _Words(
     "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý đinh trương đoàn mai cao thị văn",
     unmarked="nguyen tran le pham huynh hoang phan vu dang bui ngo duong dinh truong thi van",
 )
+_QUAN = _Words("quận")
+_TYPE_WORDS = _Words("huyện quận tỉnh thành phố thị xã tp tx h t")
+"""Beginnings of what follows a commune's name."""
 _LANDMARK = _Words(
-    "đường phố ngõ hẻm kiệt chợ trường viện cầu hồ sông suối núi đèo ga cảng bay nghiệp kcn ccn kkt kinh-tế tế đô-thị "
+    "đường phố ngõ hẻm kiệt chợ trường viện cầu hồ sông suối núi đèo ga cảng bay nghiệp kcn ccn kkt "
     "thị lịch ty tnhh htx chùa đền tháp thôn làng ấp khối tổ buôn plei plơi quận quán khu thpt thcs học non giáo điện "
     "đập biển đầm đảo bãi ngã ba trại tỉnh quốc nhà trận vua tướng",
     unmarked="duong pho ngo hem cho truong vien cau ho song suoi nui deo ga cang bay nghiep kcn ccn kkt ty tnhh htx "
@@ -169,15 +174,11 @@ _TELLING = frozenset({"ia", "dak", "kon", "kong", "krong", "yang"})
 _EVERYDAY = frozenset(
     " ".join(_syllable(w)[0] for w in name.split())
     for name in (
-        "an bình,an dũng,an hòa,an lương,an nghĩa,an phú,an phước,an tân,an thành,an toàn,an trung,an vinh,bình an,"
-        "bình dương,bình định,bình hòa,bình phú,bình tân,bình thuận,bùi thị xuân,canh hòa,canh liên,cát hải,cát hưng,"
-        "cát lâm,cát minh,cát sơn,cát tài,cát tân,cát thành,cát tiến,cát tường,chi lăng,chơ long,cư an,diên hồng,"
-        "đất bằng,đoàn kết,đống đa,hà đông,hà tam,hà tây,hải cảng,hoa lư,hòa bình,hòa hội,hòa phú,hoài đức,hoài mỹ,"
-        "hoài hương,hoài sơn,hoài thanh,hoài xuân,hội phú,hội sơn,hội thương,kim sơn,kim tân,mỹ an,mỹ châu,mỹ đức,"
-        "mỹ lộc,mỹ lợi,mỹ tài,mỹ thành,mỹ trinh,nam yang,nguyễn văn cừ,nhơn hậu,nhơn tân,phù đổng,phú an,phú cần,"
-        "phú hòa,phú phong,phú túc,quang trung,song an,sông bờ,sơ pai,tam quan,tân an,tân bình,tây an,tây sơn,"
-        "thành an,thắng lợi,thống nhất,trần phú,trần quang diệu,tú an,vĩnh an,vĩnh hòa,vĩnh quang,vĩnh sơn,vạn đức,"
-        "xuân an,yên thế,chư a,chư á,chư mố,chư don,chư ngọc,chư gu,chư răng,pờ tó,tơ tung,biển hồ"
+        "an bình,an hòa,an lương,an phú,an toàn,bình an,bình dương,bình định,bình hòa,bình phú,bình tân,bình thuận,"
+        "bùi thị xuân,canh hòa,canh liên,cát tường,chi lăng,chơ long,chư á,chư mố,chư ngọc,cư an,diên hồng,đất bằng,"
+        "đoàn kết,đống đa,hà đông,hà tây,hải cảng,hoa lư,hòa bình,hòa hội,hòa phú,hội phú,hội sơn,hội thương,kim sơn,"
+        "kim tân,nguyễn văn cừ,phù đổng,phú an,phú hòa,quang trung,song an,tân an,tân bình,tây an,tây sơn,thành an,"
+        "thắng lợi,thống nhất,trần phú,trần quang diệu,tú an,vĩnh an,xuân an,yên thế,biển hồ"
     ).split(",")
 )
 _VERBS = frozenset({"an toan", "thong nhat", "doan ket", "dat bang", "thang loi", "hoa binh", "hoa hoi"})
@@ -295,8 +296,9 @@ class _Name:
         """Whether the words may be the name written together or apart ("ChưSê", "A Yun", "quynhon")."""
         if not (self.telling or self.role == "district" or self.syllables[0][0] in _PLACE_WORDS):
             return False
-        size = sum(len(w.base) for w in words)
-        return size > 4 and not any(len(w.base) == 1 and w.base not in "aeiou" for w in words)
+        if len(words) == 1:
+            return len(words[0].base) > 4
+        return not any(len(w.base) == 1 and w.base not in "aeiou" for w in words)
 
     def _other_first(self, word: _Word) -> bool:
         return word.base in ("ia", "chu") and bool(Counter(word.marks) - Counter(self.syllables[0][1]))
@@ -314,9 +316,8 @@ class _Span:
     """Type words in front."""
     first: int
     """Where the type words begin."""
-
-    def kept(self, names: Iterable[tuple[_Name, int]]) -> _Span:
-        return _Span(self.start, self.end, tuple(names), self.types, self.first)
+    old: bool
+    """Whether the message says that it is the old one."""
 
     @property
     def roles(self) -> set[str]:
@@ -324,9 +325,11 @@ class _Span:
 
 
 def _types(text: _Text, start: int) -> tuple[frozenset[str], int]:
-    """Type words before the word at ``start`` and where they begin."""
+    """Type words before the word at ``start`` and where they begin ("xã", "xã/phường", "xã cũ")."""
     types: set[str] = set()
     at = start
+    if at > 1 and text.has(at - 1, _OLD) and _BEFORE.fullmatch(text.words[at].gap) and _type(text, at - 2)[0]:
+        at -= 1
     while at > 0 and _BEFORE.fullmatch(text.words[at].gap):
         found, size = _type(text, at - 1)
         if not found:
@@ -411,7 +414,7 @@ class Places:
         for span in spans:
             said = self._said(text, span, spans)
             if strength := self._strength(text, said, spans):
-                rank = (strength, _is_old(text, span.end), "old" in said.roles, -span.start)
+                rank = (strength, span.old, "old" in said.roles, -span.start)
                 if best is None or rank > best[0]:
                     best = rank, said
         return _decide([n for n, _ in best[1].names], bool(best[1].types)) if best else None
@@ -445,14 +448,15 @@ class Places:
                 ]
                 if names:
                     types, first = _types(text, start)
-                    yield _Span(start, end, tuple(_of_type_group(names, types)), types, first)
+                    old = _is_old(text, end) or (bool(types) and text.has(start - 1, _OLD))
+                    yield _Span(start, end, tuple(_of_type_group(names, types)), types, first, old)
 
     # -- what the message says of a name
 
     def _said(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> _Span:
         """The span with only those names that agree with time, place, type and marks told in the message."""
         names = list(span.names)
-        if _is_old(text, span.end):
+        if span.old:
             names = [(n, v) for n, v in names if n.role != "new"] or names
         elif text.near(span.end) and text.has(span.end, _NEW) and not text.has(span.end + 1, _CHANGED):
             names = [(n, v) for n, v in names if n.role == "new"] or names
@@ -462,7 +466,7 @@ class Places:
         if any(w.marks for w in text.words[span.start : span.end]):
             best = max(level for _, level in names)
             names = [(n, v) for n, v in names if v == best]
-        return span.kept(names)
+        return replace(span, names=tuple(names))
 
     def _strength(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> int:
         """How surely the span is meant as a place: 3 by its type, 2 by words or places around it, 1 by itself; 0 no."""
@@ -476,8 +480,7 @@ class Places:
                 return 1
             loose = any(len(n.syllables) == 1 or _folded(n) in _VERBS for n in names)
             return 3 if not loose or self._closed(text, span, spans) else 0
-        landmark = span.start > 0 and text.has(span.start - 1, _LANDMARK) and text.words[span.start].gap != ", "
-        if landmark or _is_person(text, span.start):
+        if _is_called(text, span.start):
             return 0
         district = len(communes) < len(names)
         if district and not everyday and (text.marked or names[0].telling):
@@ -489,10 +492,10 @@ class Places:
             or text.has(span.start - 1, _PLACED)
             or all(w.capital for w in text.words[span.start : span.end])
         )
-        changed = _is_old(text, span.end) or _has_changed(text, span.end, strictly=everyday)
+        changed = span.old or _has_changed(text, span.end, strictly=everyday)
         if everyday:
             return 2 if followed or (rooted and changed) or (district and rooted) else 0
-        if changed or any(_agree(span, other) for other in spans if other is not span):
+        if changed or any(_agree(span, other) for other in spans if other.start != span.start):
             return 1 if district else 2
         return int(any(n.telling for n in names) or text.has(span.start - 1, _PLACED) or _alone(text, spans))
 
@@ -502,7 +505,7 @@ class Places:
         if following and _parts(text, span.end, following.first):
             return True
         at = span.end
-        if at >= len(text.words) or not text.words[at].gap.isspace() or _is_old(text, at):
+        if at >= len(text.words) or not text.words[at].gap.isspace() or span.old:
             return True
         if text.words[at].capital:
             return False
@@ -543,8 +546,10 @@ def _has_changed(text: _Text, at: int, *, strictly: bool) -> bool:
     )
 
 
-def _is_person(text: _Text, at: int) -> bool:
-    return at > 0 and (text.has(at - 1, _TITLE) or text.has(at - 1, _SURNAME))
+def _is_called(text: _Text, at: int) -> bool:
+    """Whether the name at ``at`` is that of a street, a market, a person."""
+    called = any(text.has(at - 1, words) for words in (_LANDMARK, _TITLE, _SURNAME))
+    return called and _WITHIN.fullmatch(text.words[at].gap) is not None
 
 
 def _is_elsewhere(text: _Text, span: _Span) -> bool:
@@ -552,27 +557,16 @@ def _is_elsewhere(text: _Text, span: _Span) -> bool:
     at = span.end
     if at < len(text.words) and text.words[at].capital and text.words[at].gap == " " and text.has(at, _WINDS):
         return True
-    for _ in range(3):
-        if not text.near(at):
-            return False
-        if text.elsewhere(at):
+    while text.near(at) and text.has(at, _TYPE_WORDS):
+        if text.has(at, _QUAN):
             return True
-        if not _type_word(text, at):
-            return False
         at += 1
-    return False
-
-
-def _type_word(text: _Text, at: int) -> bool:
-    return text.has(at, _TYPE_WORDS)
-
-
-_TYPE_WORDS = _Words("huyện quận tỉnh thành phố thị xã tp tx h q t")
+    return text.near(at) and text.elsewhere(at)
 
 
 def _parts(text: _Text, start: int, end: int) -> bool:
     """Whether nothing but punctuation and type words stand between two names."""
-    return all(text.near(n) and (n == end or _type_word(text, n)) for n in range(start, min(end, len(text.words)) + 1))
+    return all(text.near(n) and (n == end or text.has(n, _TYPE_WORDS)) for n in range(start, min(end, len(text.words)) + 1))
 
 
 def _agree(span: _Span, other: _Span) -> bool:
@@ -598,7 +592,7 @@ def _context(text: _Text, span: _Span, spans: Sequence[_Span]) -> Iterator[set[s
         if other.roles == {"new"}:
             districts |= {u.district for n, _ in other.names for u in n.units}
         for name, _ in other.names:
-            if name.role == "province" and (name.spelled != "Gia Lai" or _is_old(text, other.end)):
+            if name.role == "province" and (name.full != _TODAY or other.old):
                 provinces.add(name.full)
     yield from (found for found in (districts, provinces) if found)
 
@@ -621,8 +615,8 @@ def _decide(names: Sequence[_Name], typed: bool) -> Found:
         return Found("old", units[0].old, units, targets)
     if len(units) == 1 and not district and set(targets) == set(units[0].new):
         return Found("divided", units[0].old, units, targets)
-    full = {n.full for n in names}
-    return Found("ambiguous", full.pop() if len(full) == 1 else _split(names[0].full)[1], units, targets)
+    same = len({n.full.casefold() for n in names}) == 1
+    return Found("ambiguous", names[0].full if same else _split(names[0].full)[1], units, targets)
 
 
 # -- the file --------------------------------------------------------------------------------------------------------
