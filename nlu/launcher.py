@@ -38,7 +38,7 @@ CONFIG = ROOT / "config.yml"
 DOMAIN = NLU / "domain.yml"
 DATA = [NLU / "data" / "nlu", NLU / "data" / "rules.yml"]
 CODE = [NLU / "text.py", NLU / "lexicon.yml", NLU / "components"]
-BUTTON_ONLY = ("open_procedure", "aspect", "rescue", "forget_me", "nlu_fallback")
+BUTTON_ONLY = ("open_procedure", "aspect", "rescue", "case", "tick", "event", "nlu_fallback")
 MODEL_NAME = "tthc"
 SEED = 5299
 
