@@ -36,6 +36,8 @@ class TurnAction(Action):  # type: ignore[misc]
         latest = tracker.latest_message
         user = tracker.sender_id
         intent = (latest.get("intent") or {}).get("name") or "nlu_fallback"
+        if intent == "forget_me" and not (latest.get("text") or "").startswith("/"):
+            intent = "about_bot"  # words alone delete nothing: they get the button that does
         turn = Turn(
             intent,
             latest.get("text") or "",

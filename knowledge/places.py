@@ -89,6 +89,15 @@ def _syllable(text: str) -> tuple[str, str]:
     return "ia" if base == "ya" else base, "".join(sorted(marks))
 
 
+def _folded(text: str) -> str:
+    """Words without marks, single blanks between them."""
+    return " ".join(_syllable(w)[0] for w in text.split())
+
+
+def _folded_list(names: str) -> frozenset[str]:
+    return frozenset(_folded(name) for name in names.split(","))
+
+
 def _split(name: str) -> tuple[str, str]:
     """Type word and bare name.
 
@@ -131,7 +140,9 @@ _SOCIAL = _Words("hiểm sinh trợ cấp sách mạng tác đề tế vệ bhxh
 """Before ``xã hội``, which is then not the commune Hội…; ``nhà ở xã hội`` is told by its ``nhà``."""
 _TOWN = _Words("tp thành", unmarked="tp thanh")
 _DISTRICT = _Words("huyện h tx tp")
-_TITLE = _Words("ông bà anh chị cô chú bác thầy bé cháu con em vợ chồng tên", unmarked="ong anh chi chu bac thay be chau ten")
+_TITLE = _Words(
+    "ông bà anh chị cô chú bác thầy bé cháu con em vợ chồng tên", unmarked="ong anh chi chu bac thay be chau ten"
+)
 _SURNAME = _Words(
     "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý đinh trương đoàn mai cao thị văn",
     unmarked="nguyen tran le pham huynh hoang phan vu dang bui ngo duong dinh truong thi van",
@@ -152,49 +163,50 @@ _PLACED = _Words(
 )
 """Before a name: somebody lives, comes from or has papers there (last word of the phrase)."""
 _OLD = _Words("cũ", unmarked="cu")
-_FORMERLY = _Words("trước", unmarked="truoc")
+_FORMERLY, _HERE = _Words("trước"), _Words("đây kia")
 _NEW = _Words("mới")
-_CHANGED = _Words("sáp nhập nhập gộp đổi chia tách bỏ lên chuyển")
+_MERGED = _Words("sáp gộp")
+_TURNED = _Words("nhập đổi lên chuyển tách chia")
+_INTO = _Words("vào về với thành tên chung phường xã sang qua làm")
 _BELONGS = _Words("thuộc thành về là")
 _COMMUNE = _Words("xã phường")
 _FILLER = _Words("giờ nay hiện bây đã được bị thì trước đây ngày hồi đó vậy khi sau bữa rồi mà")
-_CHATTER = _Words("dạ vâng ạ à em anh chị mình tôi tui con cháu cô chú ở là ad cho hỏi thưa nhé nha vậy thì ơi xin chào")
+_CHATTER = _Words("dạ vâng ạ à em anh chị mình tôi tui con cháu cô chú ở là ad cho hỏi thưa nhé nha vậy thì ơi xin")
 _WINDS = _Words("tây đông nam bắc thượng hạ")
 """After a name and capitalised: another, longer name (An Phú Đông)."""
 
-_PLACE_WORDS = frozenset(
-    _syllable(w)[0] for w in "ia chư đak kon kông krông yang lơ pờ sơ tơ chơ bờ đê bok bar al a".split()
-)
+_PLACE_WORDS = frozenset(_folded("ia chư đak kon kông krông yang lơ pờ sơ tơ chơ bờ đê bok bar al a").split())
+"""First syllables of names that are written together or apart."""
 _KINH = re.compile(
     r"(?:ngh?|nh|[cgkpt]h|gi|qu|tr|[bcdghklmnprstvx])?(?:uye|uya|uou|ieu|yeu|oai|oay|uay|uoi|[aeiouy]{1,2})(?:ng|nh|ch|[cmnpt])?"
 )
 _TELLING = frozenset({"ia", "dak", "kon", "kong", "krong", "yang"})
 """Syllables that no Vietnamese sentence has: a name with one of them is recognised wherever it stands."""
 
-_EVERYDAY = frozenset(
-    " ".join(_syllable(w)[0] for w in name.split())
-    for name in (
-        "an bình,an hòa,an lương,an phú,an toàn,bình an,bình dương,bình định,bình hòa,bình phú,bình tân,bình thuận,"
-        "bùi thị xuân,canh hòa,canh liên,cát tường,chi lăng,chơ long,chư á,chư mố,chư ngọc,cư an,diên hồng,đất bằng,"
-        "đoàn kết,đống đa,hà đông,hà tây,hải cảng,hoa lư,hòa bình,hòa hội,hòa phú,hội phú,hội sơn,hội thương,kim sơn,"
-        "kim tân,nguyễn văn cừ,phù đổng,phú an,phú hòa,quang trung,song an,tân an,tân bình,tây an,tây sơn,thành an,"
-        "thắng lợi,thống nhất,trần phú,trần quang diệu,tú an,vĩnh an,xuân an,yên thế,biển hồ"
-    ).split(",")
+_EVERYDAY = _folded_list(
+    """
+    an bình, an hòa, an lương, an phú, an toàn, bình an, bình hòa, bình phú, bình tân, bùi thị xuân, canh hòa,
+    canh liên, cát tường, chi lăng, chơ long, chư á, chư mố, chư ngọc, cư an, diên hồng, đất bằng, đoàn kết, đống đa,
+    hải cảng, hoa lư, hòa hội, hòa phú, hội phú, hội sơn, hội thương, kim sơn, kim tân, nguyễn văn cừ, phù đổng, phú an,
+    phú hòa, quang trung, song an, tân an, tân bình, tây an, tây sơn, thành an, thắng lợi, thống nhất, trần phú,
+    trần quang diệu, tú an, vĩnh an, xuân an, yên thế, biển hồ
+    """
 )
-_VERBS = frozenset({"an toan", "thong nhat", "doan ket", "dat bang", "thang loi", "hoa binh", "hoa hoi"})
+"""Words, streets, people and places of other provinces: the bare name alone proves nothing."""
+_GREATER = _folded_list("bình dương, bình định, bình thuận, hà đông, hà tây, hòa bình")
+"""Better known as provinces or towns: a commune only by its type or its district."""
+_VERBS = _folded_list("an toàn, thống nhất, đoàn kết, đất bằng, thắng lợi, hòa bình, hòa hội")
 """Everyday words that follow even ``xã`` and ``phường`` in a sentence ("xã thống nhất với dân")."""
 
-_ELSEWHERE = tuple(
-    tuple(_syllable(w) for w in name.split())
-    for name in (
-        "hà nội,hồ chí minh,hcm,tphcm,sài gòn,thủ đức,đà nẵng,hải phòng,cần thơ,huế,đắk lắk,buôn ma thuột,kon tum,"
-        "phú yên,tuy hòa,quảng ngãi,quảng nam,quảng bình,quảng trị,quảng ninh,khánh hòa,nha trang,lâm đồng,đà lạt,"
-        "đắk nông,đồng nai,biên hòa,long an,tiền giang,bến tre,vĩnh long,trà vinh,đồng tháp,an giang,kiên giang,"
-        "hậu giang,sóc trăng,bạc liêu,cà mau,tây ninh,bình phước,vũng tàu,ninh thuận,nghệ an,hà tĩnh,thanh hóa,"
-        "ninh bình,nam định,thái bình,hà nam,hưng yên,hải dương,bắc ninh,bắc giang,vĩnh phúc,phú thọ,thái nguyên,"
-        "lạng sơn,cao bằng,bắc kạn,tuyên quang,hà giang,lào cai,yên bái,lai châu,điện biên,sơn la"
-    ).split(",")
-)
+_ELSEWHERE = """
+    hà nội, hồ chí minh, hcm, tphcm, sài gòn, thủ đức, đà nẵng, hải phòng, cần thơ, huế, đắk lắk, buôn ma thuột,
+    kon tum, phú yên, tuy hòa, quảng ngãi, quảng nam, quảng bình, quảng trị, quảng ninh, khánh hòa, nha trang, lâm đồng,
+    đà lạt, đắk nông, đồng nai, biên hòa, long an, tiền giang, bến tre, vĩnh long, trà vinh, đồng tháp, an giang,
+    kiên giang, hậu giang, sóc trăng, bạc liêu, cà mau, tây ninh, bình phước, vũng tàu, ninh thuận, nghệ an, hà tĩnh,
+    thanh hóa, ninh bình, nam định, thái bình, hà nam, hưng yên, hải dương, bắc ninh, bắc giang, vĩnh phúc, phú thọ,
+    thái nguyên, lạng sơn, cao bằng, bắc kạn, tuyên quang, hà giang, lào cai, yên bái, lai châu, điện biên, sơn la
+""".split(",")
+_ELSEWHERE_SYLLABLES = tuple(tuple(_syllable(w) for w in name.split()) for name in _ELSEWHERE)
 _ALSO = {"Gành Ráng": "Ghềnh Ráng", "Chơ GLong": "Chơ Long", "Chư Đăng Ya": "Chư Đang Ya", "Pleicu": "Pleiku"}
 """Other spellings that people and papers use, where marks alone do not tell."""
 
@@ -226,7 +238,7 @@ class _Text:
 
     def elsewhere(self, at: int) -> bool:
         """Whether another province or city of the country is named at ``at``."""
-        for name in _ELSEWHERE:
+        for name in _ELSEWHERE_SYLLABLES:
             said = self.words[at : at + len(name)]
             if len(said) == len(name) and all(
                 w.key == syllable or (not self.marked and w.base == syllable[0])
@@ -262,10 +274,18 @@ class _Name:
         """Whether no Vietnamese sentence has such a word."""
         return any(b in _TELLING or not _KINH.fullmatch(b) for b, _ in self.syllables)
 
-    @cached_property
+    @property
+    def folded(self) -> str:
+        return " ".join(b for b, _ in self.syllables)
+
+    @property
+    def single(self) -> bool:
+        return len(self.syllables) == 1
+
+    @property
     def everyday(self) -> bool:
         """Whether the bare name alone proves nothing."""
-        return len(self.syllables) == 1 or " ".join(b for b, _ in self.syllables) in _EVERYDAY
+        return self.single or self.folded in _EVERYDAY or self.folded in _GREATER
 
     @cached_property
     def places(self) -> frozenset[str]:
@@ -279,7 +299,7 @@ class _Name:
         return tuple(dict.fromkeys(n for u in self.units for n in u.new))
 
     def match(self, words: Sequence[_Word]) -> int | None:
-        """How well ``words`` spell the name: 2 exactly, 1 with marks left out, 0 with other marks; None: they do not."""
+        """How well ``words`` spell the name: 2 exactly, 1 with marks left out, 0 with other marks; None: not at all."""
         if tuple(w.base for w in words) == tuple(b for b, _ in self.syllables):
             pairs = [(w.marks, marks) for w, (_, marks) in zip(words, self.syllables, strict=True)]
         elif self._joined(words):
@@ -290,7 +310,7 @@ class _Name:
             return 2
         if all(Counter(said) <= Counter(marks) for said, marks in pairs):
             return 1
-        return 0 if self.telling and len(self.syllables) > 1 and not self._other_first(words[0]) else None
+        return 0 if self.telling and not self.single and not self._other_first(words[0]) else None
 
     def _joined(self, words: Sequence[_Word]) -> bool:
         """Whether the words may be the name written together or apart ("ChưSê", "A Yun", "quynhon")."""
@@ -458,7 +478,7 @@ class Places:
         names = list(span.names)
         if span.old:
             names = [(n, v) for n, v in names if n.role != "new"] or names
-        elif text.near(span.end) and text.has(span.end, _NEW) and not text.has(span.end + 1, _CHANGED):
+        elif text.near(span.end) and text.has(span.end, _NEW) and not _has_changed(text, span.end + 1, strictly=False):
             names = [(n, v) for n, v in names if n.role == "new"] or names
         for places in _context(text, span, spans):
             names = [(n, v) for n, v in names if n.places & places] or names
@@ -478,7 +498,9 @@ class Places:
         if span.types:
             if len(communes) < len(names):
                 return 1
-            loose = any(len(n.syllables) == 1 or _folded(n) in _VERBS for n in names)
+            if not text.marked and "Phường" in span.types and text.words[span.start].base == "an":
+                names = [n for n in names if n.type == "Phường"]
+            loose = not names or any(n.single or n.folded in _VERBS for n in names)
             return 3 if not loose or self._closed(text, span, spans) else 0
         if _is_called(text, span.start):
             return 0
@@ -493,6 +515,8 @@ class Places:
             or all(w.capital for w in text.words[span.start : span.end])
         )
         changed = span.old or _has_changed(text, span.end, strictly=everyday)
+        if any(n.single or n.folded in _GREATER for n in communes):
+            return 2 * (followed and "district" in beside.roles and all(n.telling or text.marked for n in communes))
         if everyday:
             return 2 if followed or (rooted and changed) or (district and rooted) else 0
         if changed or any(_agree(span, other) for other in spans if other.start != span.start):
@@ -514,10 +538,6 @@ class Places:
         return _has_changed(text, at, strictly=False) or text.has(span.first - 1, _PLACED)
 
 
-def _folded(name: _Name) -> str:
-    return " ".join(b for b, _ in name.syllables)
-
-
 def _of_type_group(names: Iterable[tuple[_Name, int]], types: frozenset[str]) -> Iterator[tuple[_Name, int]]:
     """Names that type words before them allow: communes, or districts; a province takes none of these."""
     for name, level in names:
@@ -529,7 +549,7 @@ def _of_type_group(names: Iterable[tuple[_Name, int]], types: frozenset[str]) ->
 
 def _is_old(text: _Text, at: int) -> bool:
     """Whether ``cũ`` or ``trước đây`` follows at ``at``."""
-    return text.near(at) and (text.has(at, _OLD) or text.has(at, _FORMERLY))
+    return text.near(at) and (text.has(at, _OLD) or (text.has(at, _FORMERLY) and text.has(at + 1, _HERE)))
 
 
 def _has_changed(text: _Text, at: int, *, strictly: bool) -> bool:
@@ -539,7 +559,7 @@ def _has_changed(text: _Text, at: int, *, strictly: bool) -> bool:
         at += 1
     if not text.near(at):
         return False
-    if text.has(at, _CHANGED) or text.has(at, _OLD):
+    if text.has(at, _MERGED) or text.has(at, _OLD) or (text.has(at, _TURNED) and text.has(at + 1, _INTO)):
         return True
     return text.has(at, _BELONGS) and (
         not strictly or any(text.has(n, _COMMUNE) and not text.has(n - 1, _THI) for n in range(at + 1, at + 4))
@@ -565,8 +585,8 @@ def _is_elsewhere(text: _Text, span: _Span) -> bool:
 
 
 def _parts(text: _Text, start: int, end: int) -> bool:
-    """Whether nothing but punctuation and type words stand between two names."""
-    return all(text.near(n) and (n == end or text.has(n, _TYPE_WORDS)) for n in range(start, min(end, len(text.words)) + 1))
+    """Whether nothing but punctuation and type words stands between a name and what begins at ``end``."""
+    return text.near(end) and all(text.near(n) and text.has(n, _TYPE_WORDS) for n in range(start, end))
 
 
 def _agree(span: _Span, other: _Span) -> bool:

@@ -19,7 +19,7 @@ INTENTS = (
 )  # fmt: skip
 CHOICES = 4
 SURE_OUTSIDE = 0.75
-"""Above this probability a message is answered although the intent says it lies outside (the intent may be wrong)."""
+"""Probability that something fits from which a message is searched although its intent says it lies outside."""
 HAPPENED, RELATED = 0.45, 0.5
 """Scores from which a life event is shown where no single procedure is clear, and named beside one that is."""
 NEAR = 0.25
@@ -47,7 +47,7 @@ def search(turn: Turn, message: str) -> Outcome:
     if code := turn.entities.get("procedure_code"):
         if not result.hits:
             return _not_held(turn, str(code))
-    elif turn.intent == "out_of_scope" and not (result.decision == "answer" and result.right > SURE_OUTSIDE):
+    elif turn.intent == "out_of_scope" and (result.decision == "none" or result.answerable < SURE_OUTSIDE):
         return turn.reply(text("out_of_scope"), Button.to(text("button_help"), "help"))
     happened = next(iter(turn.assistant.happened.run(message, 1)), None)
     related = turn.assistant.events[happened.id] if happened and happened.score >= RELATED else None

@@ -66,7 +66,9 @@ def _node(turn: Turn, found: Rescue, node: Node) -> Outcome:
     lines = [text("rescue", title=found.title)] if node is found.nodes[0] else []
     lines += [*(f"• {line}" for line in node.say), "", node.ask]
     buttons = [Button.to(way.label, "rescue", id=found.id, aspect=way.to) for way in node.options]
-    return turn.reply("\n".join(lines), *buttons, pending={"ask": "rescue", "id": found.id, "node": node.id})
+    return turn.reply(
+        "\n".join(lines), *buttons, *turn.back_to_guide()[1], pending={"ask": "rescue", "id": found.id, "node": node.id}
+    )
 
 
 def _end(turn: Turn, found: Rescue, end: str) -> Outcome:

@@ -53,6 +53,10 @@ async def test_find_documents_fee_guide_side_question_resume(served: tuple[Teleg
     (fee,) = await user.replies()
     assert "7.000 đồng" in fee.text
     await user.tap("Chỉ từng bước")
+    for number in (1, 2, 3):
+        (asked,) = await user.replies()
+        assert f"Câu {number}/3" in asked.text
+        await user.tap("Không rõ")
     (before,) = await user.replies()
     assert "Trước khi bắt đầu" in before.text
     await user.tap("Bắt đầu")
