@@ -94,8 +94,13 @@ def _folded(text: str) -> str:
     return " ".join(_syllable(w)[0] for w in text.split())
 
 
-def _folded_list(names: str) -> frozenset[str]:
-    return frozenset(_folded(name) for name in names.split(","))
+def _names(text: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Names set apart by commas, as syllables."""
+    return tuple(tuple(_syllable(w) for w in name.split()) for name in text.split(","))
+
+
+def _folded_names(text: str) -> frozenset[str]:
+    return frozenset(_folded(name) for name in text.split(","))
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -183,7 +188,7 @@ _KINH = re.compile(
 _TELLING = frozenset({"ia", "dak", "kon", "kong", "krong", "yang"})
 """Syllables that no Vietnamese sentence has: a name with one of them is recognised wherever it stands."""
 
-_EVERYDAY = _folded_list(
+_EVERYDAY = _folded_names(
     """
     an bình, an hòa, an lương, an phú, an toàn, bình an, bình hòa, bình phú, bình tân, bùi thị xuân, canh hòa,
     canh liên, cát tường, chi lăng, chơ long, chư á, chư mố, chư ngọc, cư an, diên hồng, đất bằng, đoàn kết, đống đa,
@@ -193,20 +198,22 @@ _EVERYDAY = _folded_list(
     """
 )
 """Words, streets, people and places of other provinces: the bare name alone proves nothing."""
-_GREATER = _folded_list("bình dương, bình định, bình thuận, hà đông, hà tây, hòa bình")
+_GREATER = _folded_names("bình dương, bình định, bình thuận, hà đông, hà tây, hòa bình")
 """Better known as provinces or towns: a commune only by its type or its district."""
-_VERBS = _folded_list("an toàn, thống nhất, đoàn kết, đất bằng, thắng lợi, hòa bình, hòa hội")
+_VERBS = _folded_names("an toàn, thống nhất, đoàn kết, đất bằng, thắng lợi, hòa bình, hòa hội")
 """Everyday words that follow even ``xã`` and ``phường`` in a sentence ("xã thống nhất với dân")."""
 
-_ELSEWHERE = """
+_ELSEWHERE = _names(
+    """
     hà nội, hồ chí minh, hcm, tphcm, sài gòn, thủ đức, đà nẵng, hải phòng, cần thơ, huế, đắk lắk, buôn ma thuột,
     kon tum, phú yên, tuy hòa, quảng ngãi, quảng nam, quảng bình, quảng trị, quảng ninh, khánh hòa, nha trang, lâm đồng,
     đà lạt, đắk nông, đồng nai, biên hòa, long an, tiền giang, bến tre, vĩnh long, trà vinh, đồng tháp, an giang,
     kiên giang, hậu giang, sóc trăng, bạc liêu, cà mau, tây ninh, bình phước, vũng tàu, ninh thuận, nghệ an, hà tĩnh,
     thanh hóa, ninh bình, nam định, thái bình, hà nam, hưng yên, hải dương, bắc ninh, bắc giang, vĩnh phúc, phú thọ,
     thái nguyên, lạng sơn, cao bằng, bắc kạn, tuyên quang, hà giang, lào cai, yên bái, lai châu, điện biên, sơn la
-""".split(",")
-_ELSEWHERE_SYLLABLES = tuple(tuple(_syllable(w) for w in name.split()) for name in _ELSEWHERE)
+    """
+)
+"""Other provinces and towns: what stands right before them lies there."""
 _ALSO = {"Gành Ráng": "Ghềnh Ráng", "Chơ GLong": "Chơ Long", "Chư Đăng Ya": "Chư Đang Ya", "Pleicu": "Pleiku"}
 """Other spellings that people and papers use, where marks alone do not tell."""
 
@@ -238,7 +245,7 @@ class _Text:
 
     def elsewhere(self, at: int) -> bool:
         """Whether another province or city of the country is named at ``at``."""
-        for name in _ELSEWHERE_SYLLABLES:
+        for name in _ELSEWHERE:
             said = self.words[at : at + len(name)]
             if len(said) == len(name) and all(
                 w.key == syllable or (not self.marked and w.base == syllable[0])
@@ -493,42 +500,40 @@ class Places:
         names = [n for n, _ in span.names if n.role != "province"]
         if not names or _is_elsewhere(text, span):
             return 0
-        communes = [n for n in names if n.role != "district"]
-        everyday = any(n.everyday for n in communes)
-        if span.types:
-            if len(communes) < len(names):
-                return 1
-            if not text.marked and "Phường" in span.types and text.words[span.start].base == "an":
-                names = [n for n in names if n.type == "Phường"]
-            loose = not names or any(n.single or n.folded in _VERBS for n in names)
-            return 3 if not loose or self._closed(text, span, spans) else 0
-        if _is_called(text, span.start):
-            return 0
-        district = len(communes) < len(names)
-        if district and not everyday and (text.marked or names[0].telling):
+        if not span.types:
+            return 0 if _is_called(text, span.start) else self._bare_strength(text, span, spans)
+        if names[0].role == "district":
             return 1
-        beside = next((s for s in spans if s.start >= span.end), None)
-        followed = beside is not None and _parts(text, span.end, beside.first) and _agree(span, beside)
-        rooted = (
-            span.start == 0
-            or text.has(span.start - 1, _PLACED)
-            or all(w.capital for w in text.words[span.start : span.end])
-        )
-        changed = span.old or _has_changed(text, span.end, strictly=everyday)
+        if not text.marked and "Phường" in span.types and text.words[span.start].base == "an":
+            names = [n for n in names if n.type == "Phường"]  # "phuong an" is more often "phương án"
+        loose = any(n.single or n.folded in _VERBS for n in names)
+        return 3 if names and (not loose or self._closed(text, span, spans)) else 0
+
+    def _bare_strength(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> int:
+        names = [n for n, _ in span.names if n.role != "province"]
+        communes = [n for n in names if n.role != "district"]
+        district = len(communes) < len(names)
+        placed = text.has(span.start - 1, _PLACED)
+        rooted = placed or span.start == 0 or all(w.capital for w in text.words[span.start : span.end])
+        followed = _followed(text, span, spans)
         if any(n.single or n.folded in _GREATER for n in communes):
-            return 2 * (followed and "district" in beside.roles and all(n.telling or text.marked for n in communes))
-        if everyday:
-            return 2 if followed or (rooted and changed) or (district and rooted) else 0
-        if changed or any(_agree(span, other) for other in spans if other.start != span.start):
-            return 1 if district else 2
-        return int(any(n.telling for n in names) or text.has(span.start - 1, _PLACED) or _alone(text, spans))
+            sure = text.marked or all(n.telling for n in communes)
+            return 2 if sure and "district" in followed else 0
+        if any(n.everyday for n in communes):
+            told = district or span.old or _has_changed(text, span.end, strictly=True) or "province" in followed
+            return 2 if "district" in followed or (rooted and told) else 0
+        if district:
+            return int(text.marked or placed or names[0].telling or span.old or _alone(text, spans) or bool(followed))
+        around = any(_agree(span, other) for other in spans if other.start != span.start)
+        if around or span.old or _has_changed(text, span.end, strictly=False):
+            return 2
+        return int(any(n.telling for n in names) or placed or _alone(text, spans))
 
     def _closed(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> bool:
         """Whether the typed name ends where it seems to, and is no beginning of other words ("xã đông dân")."""
-        following = next((s for s in spans if s.start >= span.end), None)
-        if following and _parts(text, span.end, following.first):
-            return True
         at = span.end
+        if any(s.start >= at and _parts(text, at, s.first) for s in spans):
+            return True
         if at >= len(text.words) or not text.words[at].gap.isspace() or span.old:
             return True
         if text.words[at].capital:
@@ -587,6 +592,12 @@ def _is_elsewhere(text: _Text, span: _Span) -> bool:
 def _parts(text: _Text, start: int, end: int) -> bool:
     """Whether nothing but punctuation and type words stands between a name and what begins at ``end``."""
     return text.near(end) and all(text.near(n) and text.has(n, _TYPE_WORDS) for n in range(start, end))
+
+
+def _followed(text: _Text, span: _Span, spans: Iterable[_Span]) -> set[str]:
+    """``district`` or ``province`` when one in which the place lies is named right after it."""
+    after = (s for s in spans if s.start >= span.end and _parts(text, span.end, s.first) and _agree(span, s))
+    return {role for s in after for role in s.roles if role in ("district", "province")}
 
 
 def _agree(span: _Span, other: _Span) -> bool:
