@@ -56,14 +56,14 @@ def test_what_rasa_takes_for_a_payload(server: Server) -> None:
     for space in (" ", "\t", "\n", "\u00a0", "\u2003", "\u2028", "\u3000", "\u0085", "\u001c"):
         assert server.say("payload", f"{space}/guide_stop")["intent"] == "guide_stop", repr(space)
     for text in (
-        "\u200b/forget_me",
-        "\ufeff/forget_me",
-        "\uff0fforget_me",
-        "\u2044forget_me",
-        "a /forget_me",
-        "//forget_me",
+        "\u200b/open_procedure",
+        "\ufeff/open_procedure",
+        "\uff0fopen_procedure",
+        "\u2044open_procedure",
+        "a /open_procedure",
+        "//open_procedure",
     ):
-        assert server.say("payload", text)["intent"] != "forget_me", repr(text)
+        assert server.say("payload", text)["intent"] != "open_procedure", repr(text)
     assert server.say("payload", "/nothing_of_ours")["action"]  # plain text
 
 
