@@ -23,6 +23,8 @@ PLACES = Path(__file__).with_name("places.csv")
 COLUMNS = ("old", "district", "province", "new")
 _TODAY = "Tỉnh Gia Lai"
 """The former province whose name is today's: only "Gia Lai cũ" tells where a place was."""
+MOST = 24
+"""Names that are looked at in one message: the rest of a longer list says nothing more."""
 Kind = Literal["old", "divided", "ambiguous", "district", "new"]
 
 _PREFIXES = {
@@ -141,8 +143,12 @@ _NOT_XA = _Words("tác")
 """``hợp tác xã``."""
 _NOT_PHUONG = _Words("", unmarked="dia doi")
 """``dia phuong``, ``doi phuong``."""
-_SOCIAL = _Words("hiểm sinh trợ cấp sách mạng tác đề tế vệ bhxh luận tệ nhà")
-"""Before ``xã hội``, which is then not the commune Hội…; ``nhà ở xã hội`` is told by its ``nhà``."""
+_SOCIAL, _HOUSE, _AT = (
+    _Words("hiểm sinh trợ giúp cấp sách mạng tác đề tế lợi nạn bhxh luận"),
+    _Words("nhà"),
+    _Words("ở"),
+)
+"""Before ``xã hội``, which is then not the commune Hội…; so ``nhà ở``."""
 _TOWN = _Words("tp thành", unmarked="tp thanh")
 _DISTRICT = _Words("huyện h tx tp")
 _TITLE = _Words(
@@ -170,6 +176,7 @@ _PLACED = _Words(
 _OLD = _Words("cũ", unmarked="cu")
 _FORMERLY, _HERE = _Words("trước"), _Words("đây kia")
 _NEW = _Words("mới")
+_AFTER_NEW = _Words("là thì ở có gồm của nằm hay không sau bây giờ nay")
 _MERGED = _Words("sáp gộp")
 _TURNED = _Words("nhập đổi lên chuyển tách chia")
 _INTO = _Words("vào về với thành tên chung phường xã sang qua làm")
@@ -193,13 +200,13 @@ _EVERYDAY = _folded_names(
     an bình, an hòa, an lương, an phú, an toàn, bình an, bình hòa, bình phú, bình tân, bùi thị xuân, canh hòa,
     canh liên, cát tường, chi lăng, chơ long, chư á, chư mố, chư ngọc, cư an, diên hồng, đất bằng, đoàn kết, đống đa,
     hải cảng, hoa lư, hòa hội, hòa phú, hội phú, hội sơn, hội thương, kim sơn, kim tân, nguyễn văn cừ, phù đổng, phú an,
-    phú hòa, quang trung, song an, tân an, tân bình, tây an, tây sơn, thành an, thắng lợi, thống nhất, trần phú,
-    trần quang diệu, tú an, vĩnh an, xuân an, yên thế, biển hồ
+    phú hòa, quang trung, song an, tân an, tân bình, tây an, tây sơn, thành an, thắng lợi, thống nhất, tơ tung,
+    trần phú, trần quang diệu, tú an, vĩnh an, xuân an, yên thế, biển hồ
     """
 )
 """Words, streets, people and places of other provinces: the bare name alone proves nothing."""
-_GREATER = _folded_names("bình dương, bình định, bình thuận, hà đông, hà tây, hòa bình")
-"""Better known as provinces or towns: a commune only by its type or its district."""
+_GREATER = _folded_names("bình dương, bình định, bình thuận, đăk song, hà đông, hà tây, hòa bình, krông năng")
+"""Better known as provinces or towns or districts elsewhere: a commune only by its type or its district."""
 _VERBS = _folded_names("an toàn, thống nhất, đoàn kết, đất bằng, thắng lợi, hòa bình, hòa hội")
 """Everyday words that follow even ``xã`` and ``phường`` in a sentence ("xã thống nhất với dân")."""
 
@@ -214,7 +221,15 @@ _ELSEWHERE = _names(
     """
 )
 """Other provinces and towns: what stands right before them lies there."""
-_ALSO = {"Gành Ráng": "Ghềnh Ráng", "Chơ GLong": "Chơ Long", "Chư Đăng Ya": "Chư Đang Ya", "Pleicu": "Pleiku"}
+_ALSO = {
+    "Adơk": "A Dơk",
+    "A Yun Hạ": "Ayun Hạ",
+    "A Yun Pa": "Ayun Pa",
+    "Chơ GLong": "Chơ Long",
+    "Chư Đăng Ya": "Chư Đang Ya",
+    "Gành Ráng": "Ghềnh Ráng",
+    "Pleicu": "Pleiku",
+}
 """Other spellings that people and papers use, where marks alone do not tell."""
 
 
@@ -237,7 +252,7 @@ class _Text:
         if not 0 <= at < len(self.words):
             return False
         word = self.words[at]
-        return word.key in words.exact or (not self.marked and word.base in words.folded)
+        return word.key in words.exact if self.marked else word.base in words.folded
 
     def near(self, at: int) -> bool:
         """Whether the word at ``at`` exists and no full stop or number parts it from the one before."""
@@ -290,9 +305,14 @@ class _Name:
         return len(self.syllables) == 1
 
     @property
+    def lone(self) -> bool:
+        """Whether it is one ordinary syllable, or one that other names begin with (Krong, Krông Năng)."""
+        return self.single and (not self.telling or self.folded in _TELLING)
+
+    @property
     def everyday(self) -> bool:
         """Whether the bare name alone proves nothing."""
-        return self.single or self.folded in _EVERYDAY or self.folded in _GREATER
+        return self.lone or self.folded in _EVERYDAY or self.folded in _GREATER
 
     @cached_property
     def places(self) -> frozenset[str]:
@@ -325,6 +345,8 @@ class _Name:
             return False
         if len(words) == 1:
             return len(words[0].base) > 4
+        if not self.single and not words[0].base.startswith(self.syllables[0][0]):
+            return False
         return not any(len(w.base) == 1 and w.base not in "aeiou" for w in words)
 
     def _other_first(self, word: _Word) -> bool:
@@ -373,8 +395,7 @@ def _type(text: _Text, at: int) -> tuple[str, int]:
     if text.has(at, _XA):
         if paired and text.has(at - 1, _THI):
             return "Thị xã", 2
-        social = text.words[at + 1].base == "hoi" and any(text.has(n, _SOCIAL) for n in (at - 1, at - 2))
-        return ("", 0) if (paired and text.has(at - 1, _NOT_XA)) or social else ("Xã", 1)
+        return ("", 0) if (paired and text.has(at - 1, _NOT_XA)) or _is_social(text, at) else ("Xã", 1)
     if text.has(at, _TRAN) and paired and text.has(at - 1, _THI):
         return "Thị trấn", 2
     if text.has(at, _PHO) and paired and text.has(at - 1, _TOWN):
@@ -387,6 +408,13 @@ def _type(text: _Text, at: int) -> tuple[str, int]:
     if word.base == "x" and text.words[at + 1].gap.startswith("."):
         short = "Xã"
     return (short, 1) if short and not word.marks else ("", 0)
+
+
+def _is_social(text: _Text, at: int) -> bool:
+    """Whether ``xã`` at ``at`` begins ``xã hội``."""
+    if text.words[at + 1].base != "hoi" or text.words[at + 1].capital:
+        return False
+    return text.has(at - 1, _SOCIAL) or (text.has(at - 1, _AT) and text.has(at - 2, _HOUSE))
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
@@ -406,7 +434,6 @@ class Places:
             districts.setdefault(unit.district, []).append(unit)
             provinces.setdefault(unit.province, []).append(unit)
         self.new_units = tuple(made)
-        self._districts = districts
         self._by_spelling: dict[str, list[_Name]] = {}
         for unit in self.units:
             self._add("old", unit.old, (unit,))
@@ -458,7 +485,7 @@ class Places:
             if taken.isdisjoint(range(span.start, span.end)):
                 taken.update(range(span.start, span.end))
                 spans.append(span)
-        return sorted(spans, key=lambda s: s.start)
+        return sorted(spans, key=lambda s: s.start)[:MOST]
 
     def _all_spans(self, text: _Text) -> Iterator[_Span]:
         words = text.words
@@ -476,16 +503,32 @@ class Places:
                 if names:
                     types, first = _types(text, start)
                     old = _is_old(text, end) or (bool(types) and text.has(start - 1, _OLD))
-                    yield _Span(start, end, tuple(_of_type_group(names, types)), types, first, old)
+                    if types or not self._is_district_and_more(text, start, end):
+                        yield _Span(start, end, tuple(_of_type_group(names, types)), types, first, old)
+
+    def _is_district_and_more(self, text: _Text, start: int, end: int) -> bool:
+        """Whether an unmarked name may as well be a district and another word ("o quy nhon nam 2020")."""
+        last = text.words[end - 1]
+        if text.marked or last.capital or not text.has(end - 1, _WINDS):
+            return False
+        before = "".join(w.base for w in text.words[start : end - 1])
+        return self._is_district(self._by_spelling.get(before, ()))
+
+    def _is_district(self, names: Iterable[_Name]) -> bool:
+        """Whether an old district bears the name, too."""
+        spelled = {n.folded.replace(" ", "") for n in names}
+        return any(other.role == "district" for s in spelled for other in self._by_spelling.get(s, ()))
 
     # -- what the message says of a name
 
     def _said(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> _Span:
         """The span with only those names that agree with time, place, type and marks told in the message."""
         names = list(span.names)
+        if "district" in _followed(text, span, spans):
+            names = [(n, v) for n, v in names if n.role != "district"]
         if span.old:
             names = [(n, v) for n, v in names if n.role != "new"] or names
-        elif text.near(span.end) and text.has(span.end, _NEW) and not _has_changed(text, span.end + 1, strictly=False):
+        elif span.types and _is_new(text, span.end):
             names = [(n, v) for n, v in names if n.role == "new"] or names
         for places in _context(text, span, spans):
             names = [(n, v) for n, v in names if n.places & places] or names
@@ -498,7 +541,7 @@ class Places:
     def _strength(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> int:
         """How surely the span is meant as a place: 3 by its type, 2 by words or places around it, 1 by itself; 0 no."""
         names = [n for n, _ in span.names if n.role != "province"]
-        if not names or _is_elsewhere(text, span):
+        if not names or _is_elsewhere(text, span, spans):
             return 0
         if not span.types:
             return 0 if _is_called(text, span.start) else self._bare_strength(text, span, spans)
@@ -506,22 +549,27 @@ class Places:
             return 1
         if not text.marked and "Phường" in span.types and text.words[span.start].base == "an":
             names = [n for n in names if n.type == "Phường"]  # "phuong an" is more often "phương án"
-        loose = any(n.single or n.folded in _VERBS for n in names)
+        sure = text.marked or span.old or _followed(text, span, spans) or any(n.type in span.types for n in names)
+        if not sure and self._is_district(names):
+            return 0  # "yeu xa quy nhon"
+        loose = any(n.lone or n.folded in _VERBS for n in names)
         return 3 if names and (not loose or self._closed(text, span, spans)) else 0
 
     def _bare_strength(self, text: _Text, span: _Span, spans: Sequence[_Span]) -> int:
+        """The same for a name without a type word."""
         names = [n for n, _ in span.names if n.role != "province"]
         communes = [n for n in names if n.role != "district"]
         district = len(communes) < len(names)
         placed = text.has(span.start - 1, _PLACED)
         rooted = placed or span.start == 0 or all(w.capital for w in text.words[span.start : span.end])
         followed = _followed(text, span, spans)
-        if any(n.single or n.folded in _GREATER for n in communes):
-            sure = text.marked or all(n.telling for n in communes)
+        if any(n.lone or n.folded in _GREATER for n in communes):
+            sure = text.marked or not any(n.lone for n in communes)
             return 2 if sure and "district" in followed else 0
         if any(n.everyday for n in communes):
-            told = district or span.old or _has_changed(text, span.end, strictly=True) or "province" in followed
-            return 2 if "district" in followed or (rooted and told) else 0
+            told = span.old or _has_changed(text, span.end, strictly=True) or "province" in followed
+            named = district and (placed or span.start == 0)
+            return 2 if "district" in followed or (rooted and told) or named else 0
         if district:
             return int(text.marked or placed or names[0].telling or span.old or _alone(text, spans) or bool(followed))
         around = any(_agree(span, other) for other in spans if other.start != span.start)
@@ -534,6 +582,8 @@ class Places:
         at = span.end
         if any(s.start >= at and _parts(text, at, s.first) for s in spans):
             return True
+        if not text.marked and any(n.lone for n, _ in span.names):
+            return any(_agree(span, s) for s in spans)
         if at >= len(text.words) or not text.words[at].gap.isspace() or span.old:
             return True
         if text.words[at].capital:
@@ -557,6 +607,12 @@ def _is_old(text: _Text, at: int) -> bool:
     return text.near(at) and (text.has(at, _OLD) or (text.has(at, _FORMERLY) and text.has(at + 1, _HERE)))
 
 
+def _is_new(text: _Text, at: int) -> bool:
+    """Whether ``mới`` follows at ``at`` and says what the place is, not that something was just done there."""
+    after = at + 1
+    return text.near(at) and text.has(at, _NEW) and (not text.near(after) or text.has(after, _AFTER_NEW))
+
+
 def _has_changed(text: _Text, at: int, *, strictly: bool) -> bool:
     """Whether words follow that tell or ask what became of the place; ``strictly``: they name xã or phường."""
     end = min(at + 5, len(text.words))
@@ -577,15 +633,19 @@ def _is_called(text: _Text, at: int) -> bool:
     return called and _WITHIN.fullmatch(text.words[at].gap) is not None
 
 
-def _is_elsewhere(text: _Text, span: _Span) -> bool:
+def _is_elsewhere(text: _Text, span: _Span, spans: Iterable[_Span]) -> bool:
     """Whether the words after the name make it a longer one, or one of another province."""
     at = span.end
-    if at < len(text.words) and text.words[at].capital and text.words[at].gap == " " and text.has(at, _WINDS):
+    if any(other.start == at and other.end > at + 1 for other in spans):
+        return False
+    if text.has(at, _WINDS) and text.words[at].capital and text.words[at].gap == " ":
         return True
     while text.near(at) and text.has(at, _TYPE_WORDS):
         if text.has(at, _QUAN):
             return True
         at += 1
+    if at > span.end and text.near(at) and text.words[at].capital and all(other.start != at for other in spans):
+        return True
     return text.near(at) and text.elsewhere(at)
 
 

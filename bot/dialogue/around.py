@@ -162,7 +162,8 @@ def _place(found: Found) -> str:
         case "ambiguous":
             lines = [text("place_ambiguous", old=found.name)]
             lines += [text("place_line", old=u.old, district=u.district, new=_either(u.new)) for u in found.candidates]
-            return "\n".join(lines)
+            others = [n for n in found.new if not any(n in u.new for u in found.candidates)]
+            return "\n".join([*lines, *(text("place_line_new", new=n) for n in others)])
         case "district":
             more = f" (+{len(found.new) - UNITS})" if len(found.new) > UNITS else ""
             return text("place_district", old=found.name, new=", ".join(found.new[:UNITS]) + more)

@@ -92,6 +92,7 @@ def test_nothing_in_hand_asks_which(talking: Talk) -> None:
         ("xa canh lien gio thuoc dau", ["được chia ra", "hoặc"]),
         ("phường Ngô Mây giờ là phường nào", ["Có nhiều nơi", "Quy Nhơn"]),
         ("huyện Tuy Phước bỏ rồi thì nộp ở đâu", ["không còn nữa", "Tuy Phước"]),
+        ("xã Xuân An giờ là xã nào", ["Có nhiều nơi", "Cửu An", "Xuân An, nếu bạn nói tên mới"]),
         ("chỗ tui giờ tên gì", ["chưa nhận ra"]),
     ],
 )
