@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from knowledge.places import Places, load_places
-
 from bot.texts import text
 from index.nearest import Nearest
 from index.search import Searcher
@@ -23,6 +21,7 @@ from knowledge.errors import DataError
 from knowledge.events import Event, load_events
 from knowledge.guides import Guide, Guides, load_guides
 from knowledge.model import Procedure
+from knowledge.places import Places, load_places
 from knowledge.release import Releases
 from knowledge.rescues import Contacts, Rescue, load_contacts, load_rescues
 from knowledge.returns import Return, load_returns
