@@ -6,10 +6,21 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.S)
 _MARK = "**"
-TELEGRAM_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a channel can show. ``limit``: length of a message in UTF-16 units after ``render``; ``buttons``: how many
+    choices a message may have ("Xem thêm" among them); ``numbered``: choices are numbered lines, not buttons."""
+
+    limit: int
+    render: Callable[[str], str]
+    buttons: int
+    numbered: bool = False
 
 
 def plain(text: str) -> str:

@@ -34,7 +34,7 @@ from bot.channels.telegram_api import (
     whence,
 )
 from bot.gateway import Incoming, Outgoing
-from bot.render import TELEGRAM_LIMIT, rendered, to_html
+from bot.render import rendered, to_html
 from bot.settings import Settings
 from bot.texts import text
 from knowledge.errors import RefusedError
@@ -240,7 +240,7 @@ class TelegramChannel:
                 await self._send(place, text("broken"))
 
     async def _reply(self, place: _Place, out: Outgoing, tapped: int | None) -> None:
-        parts = [part for part in rendered(out.reply.text, TELEGRAM_LIMIT, to_html) if part]
+        parts = [part for part in rendered(out.reply.text, 4096, to_html) if part]
         keyboard = keyboard_of(out)
         if tapped is not None and len(parts) == 1 and await self._edited(place, tapped, parts[0], keyboard):
             return
