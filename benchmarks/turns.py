@@ -20,7 +20,8 @@ from typing import Any
 
 from benchmarks.bare import bare_rasa, free_port
 from benchmarks.report import emit, progress, quantile, table
-from bot.gateway import Gateway, Incoming
+from bot.gateway import Gateway
+from bot.message import Incoming
 from bot.processes import MODEL, Supervisor
 from bot.settings import settings
 from bot.texts import text as own_words

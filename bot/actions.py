@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from rasa_sdk import Action, Tracker
@@ -11,9 +10,9 @@ from rasa_sdk.events import Restarted, SlotSet
 from rasa_sdk.executor import ActionExecutor, CollectingDispatcher
 
 from bot.assistant import Current
-from bot.dialogue import Turn, respond
-from bot.service import FILE, Memory, Service
+from bot.service import FILE, Service
 from bot.settings import Settings
+from bot.turns import FORGETTING, take_turn
 
 log = logging.getLogger(__name__)
 NAMES = ("action_find", "action_fact", "action_guide", "action_choose", "action_talk", "action_restart_all")
@@ -38,26 +37,23 @@ class TurnAction(Action):  # type: ignore[misc]
         intent = (latest.get("intent") or {}).get("name") or "nlu_fallback"
         if intent == "forget_me" and not (latest.get("text") or "").startswith("/"):
             intent = "about_bot"  # words alone delete nothing: they get the button that does
-        turn = Turn(
+        told = latest.get("metadata") or {}
+        outcome = take_turn(
+            self._service,
+            self._current.get(),
+            user,
             intent,
             latest.get("text") or "",
-            self._current.get(),
             {e["entity"]: e.get("value") for e in latest.get("entities") or []},
-            dict(tracker.slots),
-            self._service.progress(user),
-            Memory(self._service, user),
+            delivery=str(told.get("delivery") or ""),
+            tapped=bool(told.get("tapped")),
+            slots=dict(tracker.slots),
             keep_days=self._settings.keep_days,
-            tapped=bool((latest.get("metadata") or {}).get("tapped")),
         )
-        outcome = respond(turn)
-        dispatcher.utter_message(json_message=replace(outcome.reply, intent=intent).to_json())
-        slots = outcome.slots
-        if "guide" in slots:
-            self._service.keep_progress(user, slots.pop("guide"))
-        if intent in ("restart", "forget_me"):
-            self._service.keep_progress(user, None)
+        dispatcher.utter_message(json_message=outcome.reply.to_json())
+        if intent in FORGETTING:
             return [Restarted()]
-        return [SlotSet(k, v) for k, v in slots.items() if v != tracker.slots.get(k)]
+        return [SlotSet(k, v) for k, v in outcome.slots.items() if v != tracker.slots.get(k)]
 
 
 def serve(settings: Settings) -> None:

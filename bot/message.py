@@ -10,10 +10,11 @@ from typing import Any, Literal, Protocol
 from starlette.routing import BaseRoute
 
 from bot.render import Look
-from bot.reply import Reply
+from bot.reply import Part, Reply
 
-Kind = Literal["text", "follow", "unfollow", "photo", "place", "other"]
-"""What somebody sent: words (or a tapped button), came, left, a picture or file, where they are, anything else."""
+Kind = Literal["text", "follow", "unfollow", "photo", "place", "other", "fast"]
+"""What somebody sent: words (or a tapped button), came, left, a picture or file, where they are, anything else, or the
+first message too many in a minute."""
 Place = dict[str, Any]
 """Where a reply goes, in the channel's own terms, as JSON. It holds raw ids: kept sealed, and only while needed."""
 
@@ -48,25 +49,6 @@ class Outgoing:
 
     reply: Reply
     keys: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One message of a channel, dressed for it. ``edit``: it may take the place of the message that was tapped."""
-
-    text: str
-    buttons: tuple[tuple[str, str], ...] = ()
-    """(label, key) in order; empty where the channel has none and the text holds a numbered menu."""
-    edit: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """For the outbox."""
-        return {"text": self.text, "buttons": [list(b) for b in self.buttons], "edit": self.edit}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Part:
-        """What :meth:`to_json` made."""
-        return cls(data["text"], tuple((label, key) for label, key in data["buttons"]), data["edit"])
 
 
 class SendError(Exception):
@@ -106,6 +88,8 @@ class Channel(Protocol):
     """A way to people. It serves while it is entered; it never waits for an answer, it only accepts and sends."""
 
     name: str
+    title: str
+    """Its name for people."""
     look: Look
     routes: list[BaseRoute]
     """What the public web server serves for it, empty when it polls."""

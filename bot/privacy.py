@@ -7,14 +7,18 @@ căn cước (12 digits), CMND (9), telephone, bank cards (Luhn), BHXH, BHYT, ta
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from cryptography.fernet import Fernet, InvalidToken
 
 MASKS = {
     "citizen": "<SO_CAN_CUOC>", "phone": "<SO_DIEN_THOAI>", "card": "<SO_THE>", "otp": "<MA_OTP>",
@@ -191,3 +195,21 @@ def load_key(home: Path, configured: str = "") -> bytes:
         finally:
             scratch.unlink()
     return path.read_bytes()
+
+
+class Seal:
+    """Encrypts what has to be known again later, such as where a reply goes, with a key that is not beside it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"seal:" + key).digest()))
+
+    def close(self, data: dict[str, Any]) -> str:
+        """``data`` sealed."""
+        return self._fernet.encrypt(json.dumps(data).encode()).decode("ascii")
+
+    def open(self, sealed: str) -> dict[str, Any]:
+        """What was sealed. Raises ValueError for anything else, and after the key was changed."""
+        try:
+            return dict(json.loads(self._fernet.decrypt(sealed.encode())))
+        except InvalidToken as error:
+            raise ValueError("sealed with another key") from error

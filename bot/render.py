@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from bot.reply import Button, Part, Reply
+from bot.texts import text
 
 _BOLD = re.compile(r"\*\*(.+?)\*\*", re.S)
 _MARK = "**"
@@ -37,9 +41,38 @@ def to_html(text: str) -> str:
     return _BOLD.sub(r"<b>\1</b>", html.escape(text, quote=False))
 
 
+def fit(reply: Reply, look: Look) -> Reply:
+    """``reply`` with no more choices than the channel shows; the rest stands behind "Xem thêm"."""
+    if len(reply.buttons) <= look.buttons:
+        return reply
+    shown, rest = reply.buttons[: look.buttons - 1], reply.buttons[look.buttons - 1 :]
+    more = "/more_choices" + json.dumps({"buttons": [[b.label, b.payload] for b in rest]}, ensure_ascii=False)
+    return replace(reply, buttons=(*shown, Button(text("button_more_choices"), more)))
+
+
+def dress(reply: Reply, keys: Sequence[str], look: Look) -> list[Part]:
+    """A reply as the messages of a channel: split at its limit, the choices on the last one."""
+    pairs = tuple(zip((b.label for b in reply.buttons), keys, strict=True))
+    said = reply.text
+    if look.numbered and pairs:
+        lines = "\n".join(f"{n}. {label}" for n, (label, _) in enumerate(pairs, 1))
+        said = f"{said}\n\n{text('numbered_menu')}\n{lines}"
+    parts = [part for part in rendered(said, look.limit, look.render) if part]
+    last = len(parts) - 1
+    return [
+        Part(part, pairs if n == last and not look.numbered else (), reply.edit and not last)
+        for n, part in enumerate(parts)
+    ]
+
+
 def units(text: str) -> int:
     """Length in UTF-16 code units, as Telegram counts."""
     return len(text.encode("utf-16-le")) // 2
+
+
+TELEGRAM = Look(4096, to_html, 100)
+ZALO = Look(2000, plain, 5)
+ZALO_BOT = Look(2000, plain, 9, numbered=True)
 
 
 def split(text: str, limit: int) -> list[str]:

@@ -54,6 +54,25 @@ class Reply:
         return replace(self, text="\n\n".join([*extra, self.text] if first else [self.text, *extra]))
 
 
+@dataclass(frozen=True)
+class Part:
+    """One message of a channel, dressed for it. ``edit``: it may take the place of the message that was tapped."""
+
+    text: str
+    buttons: tuple[tuple[str, str], ...] = ()
+    """(label, key) in order; empty where the channel has none and the text holds a numbered menu."""
+    edit: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """For the outbox."""
+        return {"text": self.text, "buttons": [list(b) for b in self.buttons], "edit": self.edit}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Part:
+        """What :meth:`to_json` made."""
+        return cls(data["text"], tuple((label, key) for label, key in data["buttons"]), data["edit"])
+
+
 @dataclass
 class Outcome:
     """What a turn leads to: a reply and the slots that change."""

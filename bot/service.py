@@ -1,9 +1,9 @@
 """``service.db``: what happens while the bot runs. Users only as keyed hashes, texts only after masking.
 
-Tables: ``inbox`` (deliveries and their answers, so that a second delivery finds itself), ``buttons`` (short key →
-payload), ``progress`` (guide in hand of a user, what they answered and ticked, its short code), ``unanswered``
-(questions that found nothing), ``ratings`` (how people got on, counted by day and procedure, of nobody in particular),
-``users`` (last seen, guides finished), ``owed`` (whom Rasa has yet to forget).
+Tables: ``inbox`` and ``outbox`` (see :mod:`bot.inbox`), ``buttons`` (short key → payload), ``talks`` (slots of a
+conversation as the last turn left them), ``progress`` (guide in hand of a user, what they answered and ticked, its
+short code), ``unanswered`` (questions that found nothing), ``ratings`` (how people got on, counted by day and
+procedure, of nobody in particular), ``users`` (last seen, guides finished), ``owed`` (whom Rasa has yet to forget).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import sqlite_utils
 
 FILE = "service.db"
-OF_A_USER = ("inbox", "buttons", "progress", "users")
+OF_A_USER = ("buttons", "talks", "progress", "users")
 ANSWERED_DAYS = 3
 """Days after which an answered delivery is forgotten; no channel repeats one that late."""
 
@@ -32,6 +32,10 @@ create table if not exists inbox (
     answered real, replies text
 );
 create index if not exists inbox_user on inbox (user);
+create table if not exists outbox (
+    delivery text not null, n integer not null, part text not null, state text not null, primary key (delivery, n)
+) without rowid;
+create table if not exists talks (user text primary key, slots text not null);
 create table if not exists buttons (
     key text primary key, user text not null, position integer not null, label text not null, payload text not null,
     batch text not null, made real not null
@@ -52,6 +56,11 @@ create table if not exists owed (user text primary key);
 create table if not exists users (user text primary key, seen real not null, done integer not null default 0);
 """
 _LATER = (
+    ("inbox", "chat", "text not null default ''"), ("inbox", "channel", "text not null default 'console'"),
+    ("inbox", "kind", "text not null default 'text'"), ("inbox", "place", "text not null default ''"),
+    ("inbox", "sent", "real not null default 0"), ("inbox", "grouped", "integer not null default 0"),
+    ("inbox", "state", "text not null default 'new'"), ("inbox", "attempts", "integer not null default 0"),
+    ("inbox", "error", "text"), ("inbox", "outcome", "text"), ("inbox", "forget", "integer not null default 0"),
     ("progress", "answers", "text not null default '{}'"), ("progress", "ticked", "text not null default '[]'"),
     ("progress", "short", "text not null default ''"), ("users", "done", "integer not null default 0"),
 )  # fmt: skip
@@ -66,71 +75,85 @@ Progress = dict[str, Any]
 class Service:
     """Access to ``service.db``; every method is one transaction. Threads may share it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = False, patience: float = 10.0) -> None:
+        """``durable``: what a method wrote outlives a power cut; ``patience``: seconds to wait for a locked file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
         connection.execute("pragma journal_mode=wal")
-        connection.execute("pragma synchronous=normal")
+        connection.execute(f"pragma synchronous={'full' if durable else 'normal'}")
         connection.execute("pragma secure_delete=on")
         connection.executescript(_SCHEMA)
         for table, column, kind in _LATER:
             if column not in {row[1] for row in connection.execute(f"pragma table_info({table})")}:
                 connection.execute(f"alter table {table} add column {column} {kind}")
         connection.execute("create index if not exists progress_short on progress (short)")
+        connection.execute("create index if not exists inbox_open on inbox (chat, state) where state != 'done'")
+        connection.execute("create index if not exists outbox_sending on outbox (state) where state = 'sending'")
         self.path, self.db = path, sqlite_utils.Database(connection)
         self._connection, self._lock = connection, threading.RLock()
 
-    def _run(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    def run(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """One statement; by itself a transaction of its own."""
         with self._lock:
             return self._connection.execute(sql, values)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else on this connection meanwhile."""
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and nobody else on this connection meanwhile; within another one, a part of that."""
         with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("begin immediate")
             try:
                 yield
             except BaseException:
-                self._connection.execute("rollback")
+                if self._connection.in_transaction:  # a full disk rolls back by itself
+                    self._connection.execute("rollback")
                 raise
-            self._connection.execute("commit")
+            try:
+                self._connection.execute("commit")
+            except sqlite3.Error:
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
+                raise
 
-    # -- inbox
+    # -- turns
 
-    def receive(self, delivery: str, user: str, text: str, button: str | None) -> bool:
-        """Keep a delivery. False when it was kept before."""
-        now = time.time()
-        cursor = self._run(
-            "insert or ignore into inbox (delivery, user, text, button, received) values (?, ?, ?, ?, ?)",
-            (delivery, user, text, button, now),
-        )
-        fresh = cursor.rowcount == 1
-        if fresh:
-            self._run(
-                "insert into users (user, seen) values (?, ?) on conflict (user) do update set seen = excluded.seen",
-                (user, now),
-            )
-        return fresh
+    def outcome_of(self, delivery: str) -> dict[str, Any] | None:
+        """What the turn of this delivery came to, None while it has not been taken."""
+        row = self.run("select outcome from inbox where delivery = ?", (delivery,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else None
+
+    def keep_outcome(self, delivery: str, outcome: dict[str, Any]) -> None:
+        """Note what the turn of a delivery came to, so that it is never taken twice."""
+        self.run("update inbox set outcome = ? where delivery = ?", (json.dumps(outcome, ensure_ascii=False), delivery))
+
+    def slots(self, user: str) -> dict[str, Any]:
+        """The slots as the last turn left them."""
+        row = self.run("select slots from talks where user = ?", (user,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def keep_slots(self, user: str, slots: dict[str, Any] | None) -> None:
+        """Set or end the slots of a conversation."""
+        if slots is None:
+            self.run("delete from talks where user = ?", (user,))
+        else:
+            self.run("insert or replace into talks values (?, ?)", (user, json.dumps(slots, ensure_ascii=False)))
+
+    # -- a console's deliveries, which are answered where they came from
 
     def answered(self, delivery: str, replies: list[dict[str, Any]]) -> None:
         """Note the answer of a delivery; its text is not needed any more and is emptied."""
-        self._run(
-            "update inbox set answered = ?, replies = ?, text = '' where delivery = ?",
+        self.run(
+            "update inbox set answered = ?, replies = ?, text = '', state = 'done' where delivery = ?",
             (time.time(), json.dumps(replies, ensure_ascii=False), delivery),
         )
 
     def answer_of(self, delivery: str) -> list[dict[str, Any]] | None:
         """The replies that a delivery got, None while it has none."""
-        row = self._run("select replies from inbox where delivery = ?", (delivery,)).fetchone()
+        row = self.run("select replies from inbox where delivery = ?", (delivery,)).fetchone()
         return json.loads(row[0]) if row and row[0] else None
-
-    def waiting(self) -> list[tuple[str, str, str, str | None]]:
-        """Deliveries without an answer, oldest first: (delivery, user, text, button)."""
-        rows = self._run(
-            "select delivery, user, text, button from inbox where answered is null order by received, rowid"
-        )
-        return list(rows.fetchall())
 
     # -- buttons
 
@@ -141,10 +164,10 @@ class Service:
             (secrets.token_urlsafe(6), user, i, label, payload, batch, now)
             for i, (label, payload) in enumerate(buttons, 1)
         ]
-        with self._transaction():
+        with self.transaction():
             for row in rows:
-                self._run("insert into buttons values (?, ?, ?, ?, ?, ?, ?)", row)
-            self._run(
+                self.run("insert into buttons values (?, ?, ?, ?, ?, ?, ?)", row)
+            self.run(
                 "delete from buttons where user = ? and key not in"
                 " (select key from buttons where user = ? order by made desc, position limit ?)",
                 (user, user, keep),
@@ -153,17 +176,26 @@ class Service:
 
     def button(self, user: str, key: str) -> str | None:
         """The payload behind a key of this user's, None when it is unknown or somebody else's."""
-        row = self._run("select payload from buttons where user = ? and key = ?", (user, key)).fetchone()
+        row = self.run("select payload from buttons where user = ? and key = ?", (user, key)).fetchone()
         return str(row[0]) if row else None
 
     def nth_button(self, user: str, position: int) -> str | None:
         """Key of the n-th button (from 1) of the user's last reply that had any."""
-        row = self._run(
+        row = self.run(
             "select key from buttons where user = ? and position = ? and batch ="
             " (select batch from buttons where user = ? order by made desc limit 1)",
             (user, position, user),
         ).fetchone()
         return str(row[0]) if row else None
+
+    def last_buttons(self, user: str) -> int:
+        """How many buttons the user's last reply with any had."""
+        row = self.run(
+            "select max(position) from buttons where user = ? and batch ="
+            " (select batch from buttons where user = ? order by made desc limit 1)",
+            (user, user),
+        ).fetchone()
+        return int(row[0] or 0)
 
     # -- progress of guides
 
@@ -176,7 +208,7 @@ class Service:
         return self._held("short = ? order by changed desc", short)
 
     def _held(self, where: str, value: str) -> Progress | None:
-        row = self._run(
+        row = self.run(
             f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", (value,)
         ).fetchone()
         if not row:
@@ -187,9 +219,9 @@ class Service:
     def keep_progress(self, user: str, held: Progress | None) -> None:
         """Set or end the guide in hand; a new one gets a short code unless it brings its own."""
         if held is None:
-            self._run("delete from progress where user = ?", (user,))
+            self.run("delete from progress where user = ?", (user,))
             return
-        self._run(
+        self.run(
             "insert into progress (user, code, portal, step, changed, answers, ticked, short)"
             " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user) do update set code = excluded.code,"
             " portal = excluded.portal, step = excluded.step, changed = excluded.changed, answers = excluded.answers,"
@@ -210,16 +242,16 @@ class Service:
 
     def finished(self, user: str) -> None:
         """Count a guide that a user has come to the end of."""
-        self._run("update users set done = done + 1 where user = ?", (user,))
+        self.run("update users set done = done + 1 where user = ?", (user,))
 
     def done(self, user: str) -> int:
         """Guides that a user has finished since they are known."""
-        row = self._run("select done from users where user = ?", (user,)).fetchone()
+        row = self.run("select done from users where user = ?", (user,)).fetchone()
         return int(row[0]) if row else 0
 
     def rate(self, code: str, answer: str) -> None:
         """Count how somebody got on with a procedure; not tied to anyone."""
-        self._run(
+        self.run(
             "insert into ratings values (date('now', '+7 hours'), ?, ?, 1)"
             " on conflict (day, code, answer) do update set times = times + 1",
             (code, answer),
@@ -230,7 +262,7 @@ class Service:
     def unanswered(self, question: str) -> None:
         """Count a masked question that found nothing; it is not tied to anyone."""
         now = time.time()
-        self._run(
+        self.run(
             "insert into unanswered values (?, 1, ?, ?) on conflict (question) do update set"
             " times = times + 1, last = excluded.last",
             (question[:500], now, now),
@@ -239,64 +271,50 @@ class Service:
     # -- forgetting
 
     def forget(self, user: str) -> None:
-        """Delete all that is held of a user."""
-        with self._transaction():
+        """Delete all that is held of a user, but for messages still to be answered. Of the others their ids stay
+        (keyed hashes that tell of nobody), so that none of them is taken for new when it is delivered again."""
+        with self.transaction():
             for table in OF_A_USER:
-                self._run(f"delete from {table} where user = ?", (user,))
-        self._run("pragma wal_checkpoint(truncate)")
+                self.run(f"delete from {table} where user = ?", (user,))
+            over = "select delivery from inbox where user = ? and state in ('done', 'dead')"
+            self.run(f"delete from outbox where delivery in ({over})", (user,))
+            self.run(
+                "update inbox set user = '', chat = '', text = '', button = null, place = '', replies = null,"
+                " outcome = null, error = null, state = 'done' where user = ? and state in ('done', 'dead')",
+                (user,),
+            )
+        self.run("pragma wal_checkpoint(truncate)")
 
     def owe_forgetting(self, user: str) -> None:
         """Note that Rasa has yet to forget a user, since it could not be reached."""
-        self._run("insert or ignore into owed values (?)", (user,))
+        self.run("insert or ignore into owed values (?)", (user,))
 
     def owed_forgettings(self) -> list[str]:
         """Users whom Rasa has yet to forget."""
-        return [row[0] for row in self._run("select user from owed").fetchall()]
+        return [row[0] for row in self.run("select user from owed").fetchall()]
 
     def forgetting_done(self, user: str) -> None:
         """Rasa has forgotten a user."""
-        self._run("delete from owed where user = ?", (user,))
+        self.run("delete from owed where user = ?", (user,))
 
     def purge(self, days: int) -> int:
         """Forget users not seen for ``days``, answered deliveries, old questions; returns users forgotten."""
         now = time.time()
-        idle = [r[0] for r in self._run("select user from users where seen < ?", (now - days * 86400,)).fetchall()]
+        idle = [r[0] for r in self.run("select user from users where seen < ?", (now - days * 86400,)).fetchall()]
         for user in idle:
             self.forget(user)
-        self._run("delete from inbox where answered < ?", (now - ANSWERED_DAYS * 86400,))
-        self._run("delete from unanswered where last < ?", (now - days * 86400,))
+        over = "(state = 'done' or channel = 'console')"
+        old = f"select delivery from inbox where {over} and received < {now - ANSWERED_DAYS * 86400}"
+        self.run(f"delete from outbox where delivery in ({old})")
+        self.run(f"delete from inbox where delivery in ({old})")
+        self.run("delete from inbox where received < ?", (now - days * 86400,))
+        self.run("delete from outbox where delivery not in (select delivery from inbox)")
+        self.run("delete from unanswered where last < ?", (now - days * 86400,))
         return len(idle)
 
     def close(self) -> None:
         """Close the file."""
         self.db.close()
-
-
-class Memory:
-    """What is kept of one user, for a turn: see :class:`bot.dialogue.turn.Memory`."""
-
-    def __init__(self, service: Service, user: str) -> None:
-        self._service, self._user = service, user
-
-    def unanswered(self, question: str) -> None:
-        """Count a question that found nothing."""
-        self._service.unanswered(question)
-
-    def shared(self, short: str) -> Progress | None:
-        """The guide with this short code."""
-        return self._service.shared(short)
-
-    def finished(self) -> None:
-        """A guide has come to its end."""
-        self._service.finished(self._user)
-
-    def done(self) -> int:
-        """Guides finished so far."""
-        return self._service.done(self._user)
-
-    def rate(self, code: str, answer: str) -> None:
-        """Count how it went."""
-        self._service.rate(code, answer)
 
 
 def new_short() -> str:

@@ -30,12 +30,14 @@ class Settings(BaseSettings):
     telegram_webhook_secret: SecretStr = Field(
         SecretStr(""), description="Secret that Telegram sends with each update."
     )
-    telegram_webhook_listen: str = Field("127.0.0.1", description="Address that the webhook server listens on.")
-    telegram_webhook_port: int = Field(8443, ge=1, le=65535, description="Port that the webhook server listens on.")
+    web_listen: str = Field("127.0.0.1", description="Address of the web server for webhooks and health pages.")
+    web_port: int = Field(8443, ge=0, le=65535, description="Port of the web server; 0: a free one.")
+    zalo_site_verification: str = Field("", description="Code with which Zalo checks that the domain is yours.")
     secret: SecretStr = Field(
         SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
     )
     messages_per_minute: int = Field(20, ge=1, description="Messages a user may send in a minute.")
+    messages_per_second: int = Field(200, ge=1, description="Messages taken on in a second, of all users together.")
     keep_days: int = Field(60, ge=1, description="Days after which what is held of an idle user is deleted.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -1,1 +1,16 @@
-"""Channels: the console and Telegram."""
+"""The ways to people, each behind a public face of :class:`bot.message.Channel`."""
+
+from __future__ import annotations
+
+from bot.message import Channel
+from bot.settings import Settings
+
+
+def channels(settings: Settings) -> list[Channel]:
+    """The channels whose tokens are set. Raises RefusedError when their other settings will not do."""
+    from bot.channels.telegram import TelegramChannel
+
+    found: list[Channel] = []
+    if settings.telegram_token.get_secret_value():
+        found.append(TelegramChannel(settings))
+    return found

@@ -10,7 +10,8 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bot.gateway import Gateway, Incoming, Outgoing
+from bot.gateway import Gateway
+from bot.message import Incoming, Outgoing
 from bot.render import plain
 
 USER = "console"

@@ -1,4 +1,4 @@
-"""Speaking with Telegram's Bot API: what is tried again, what is refused at the start, what is logged."""
+"""Speaking with Telegram's Bot API: what is tried again, refused at the start or logged, and how sending fails."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import hashlib
 import logging
 import os
 import re
-import socket
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
-from telegram.ext import AIORateLimiter, Application, Defaults
+from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.ext import AIORateLimiter, Defaults, ExtBot
+from telegram.request import HTTPXRequest
 
-from bot.gateway import Outgoing
+from bot.message import GoneError, LaterError, SendError, UnsureError, WrongError
 from bot.render import rows
+from bot.reply import Part
 from bot.settings import Settings
 from bot.texts import text
 from knowledge.errors import RefusedError
@@ -41,32 +42,31 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _T = TypeVar("_T")
 
 
-def application(token: str, settings: Settings) -> Application[Any, Any, Any, Any, Any, Any]:
-    """The library's application: HTML, no link previews, updates side by side, Telegram's sending rate kept."""
+def make_bot(token: str, settings: Settings) -> ExtBot[Any]:
+    """The library's bot: HTML, no link previews, Telegram's sending rate kept."""
     defaults = Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True))
-    builder = Application.builder().token(token).concurrent_updates(True).rate_limiter(AIORateLimiter())
-    builder = builder.defaults(defaults).read_timeout(20).connect_timeout(10).pool_timeout(10)
-    if settings.telegram_api:
-        builder = builder.base_url(settings.telegram_api)
-    return builder.build()
+    request = HTTPXRequest(connection_pool_size=64, read_timeout=20, connect_timeout=10, pool_timeout=10)
+    base = settings.telegram_api or "https://api.telegram.org/bot"
+    return ExtBot(token, base, defaults=defaults, request=request, rate_limiter=AIORateLimiter())
 
 
 async def introduce(bot: Bot) -> None:
-    """Set the menu of commands and the line under the bot's name; it serves without them as well."""
+    """Set the menu of commands and what the bot says of itself; it serves without them as well."""
     try:
         await bot.set_my_commands([BotCommand(name, text(f"menu_{name}")) for name in MENU])
         await bot.set_my_short_description(text("menu_about"))
+        await bot.set_my_description(text("menu_description"))
     except TelegramError as error:
         log.warning("the bot's menu could not be set (%s)", type(error).__name__)
 
 
-def keyboard_of(out: Outgoing) -> InlineKeyboardMarkup | None:
-    """The buttons of a reply with their keys as callback data, None without buttons."""
+def keyboard_of(part: Part) -> InlineKeyboardMarkup | None:
+    """The buttons of a part with their keys as callback data, None without buttons."""
     buttons = []
-    for button, key in zip(out.reply.buttons, out.keys, strict=True):
+    for label, key in part.buttons:
         if len(key.encode()) > KEY_LIMIT:
             raise ValueError(f"a button's key has more than {KEY_LIMIT} bytes")
-        buttons.append(InlineKeyboardButton(button.label, callback_data=key))
+        buttons.append(InlineKeyboardButton(label, callback_data=key))
     lines = rows([button.text for button in buttons])
     return InlineKeyboardMarkup([[buttons[at] for at in line] for line in lines]) if lines else None
 
@@ -99,13 +99,37 @@ def surely_failed(error: NetworkError) -> bool:
     return not isinstance(cause, httpx.HTTPError) and "gateway time" not in error.message.lower()
 
 
-def webhook_of(settings: Settings) -> dict[str, Any] | None:
+def why_not_sent(error: TelegramError, *, repeatable: bool = False) -> SendError:
+    """What an error of a sending call means. ``repeatable``: the same call again would do no harm."""
+    if isinstance(error, RetryAfter):
+        wanted = error.retry_after
+        return LaterError("too fast for Telegram", wanted if isinstance(wanted, int) else wanted.total_seconds())
+    if isinstance(error, Forbidden):
+        return GoneError("the user has blocked the bot or left")
+    if isinstance(error, BadRequest):
+        gone = any(words in error.message.lower() for words in ("chat not found", "user is deactivated"))
+        return GoneError("the chat is gone") if gone else WrongError(f"Telegram: {error.message}")
+    if isinstance(error, NetworkError) and not (repeatable or surely_failed(error)):
+        return UnsureError(whence(error))
+    if isinstance(error, NetworkError | InvalidToken | Conflict):
+        return LaterError(whence(error))
+    return WrongError(whence(error))
+
+
+class Webhook(NamedTuple):
+    """Where Telegram delivers to: the public address, the path on our server, the secret that it sends along."""
+
+    url: str
+    path: str
+    secret: str
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
     """How the webhook is served, None for polling. Its path follows from its secret, not from the token.
 
-    Raises RefusedError for an address or a secret that Telegram would not take, and for a port that is taken.
+    Raises RefusedError for an address or a secret that Telegram would not take.
     """
     url, secret = settings.telegram_webhook_url.rstrip("/"), settings.telegram_webhook_secret.get_secret_value()
-    listen, port = settings.telegram_webhook_listen, settings.telegram_webhook_port
     if not url:
         return None
     if not url.startswith("https://") and not settings.telegram_api:
@@ -114,20 +138,12 @@ def webhook_of(settings: Settings) -> dict[str, Any] | None:
         raise RefusedError("a webhook needs TTHC_TELEGRAM_WEBHOOK_SECRET, or anybody could pose as Telegram")
     if not _SECRET.fullmatch(secret):
         raise RefusedError("TTHC_TELEGRAM_WEBHOOK_SECRET: 1 to 256 of the characters A-Z a-z 0-9 _ -")
-    try:
-        socket.create_server((listen, port), family=socket.AF_INET6 if ":" in listen else socket.AF_INET).close()
-    except OSError as error:
-        raise RefusedError(
-            f"cannot listen on {listen} port {port} ({error.strerror}); set TTHC_TELEGRAM_WEBHOOK_PORT to a free port"
-        ) from error
-    path = hashlib.sha256(f"webhook path: {secret}".encode()).hexdigest()[:32]
-    # A proxy may or may not take the address's own path away.
-    return {"listen": listen, "port": port, "url_path": f"(?:.*/)?{path}", "webhook_url": f"{url}/{path}",
-            "secret_token": secret}  # fmt: skip
+    path = "telegram/" + hashlib.sha256(f"webhook path: {secret}".encode()).hexdigest()[:32]
+    return Webhook(f"{url}/{path}", f"/{path}", secret)
 
 
 @contextmanager
-def refusing(settings: Settings) -> Iterator[None]:
+def refusing() -> Iterator[None]:
     """What Telegram says at the start, for the person who starts the bot. The token stands in no message."""
     try:
         yield
@@ -141,8 +157,6 @@ def refusing(settings: Settings) -> Iterator[None]:
         raise RefusedError(
             f"Telegram was not reached ({type(error).__name__}); check the network and TTHC_TELEGRAM_API"
         ) from None
-    except OSError as error:
-        raise RefusedError(f"cannot listen on port {settings.telegram_webhook_port} ({error.strerror})") from error
 
 
 def polling_failed(error: TelegramError) -> None:

@@ -16,12 +16,15 @@ from knowledge.release import Releases
 
 def serve() -> None:
     """Run the bot behind the channels whose tokens are set: Rasa, the action server and the gateway, supervised."""
-    from bot.channels.telegram import TelegramChannel
+    from bot.channels import channels
+    from bot.delivery import Delivery
     from bot.gateway import Gateway
     from bot.processes import Supervisor
+    from bot.web import application, serving
 
     config = settings()
-    if not config.telegram_token.get_secret_value():
+    found = channels(config)
+    if not found:
         raise RefusedError("no channel is set up; put TTHC_TELEGRAM_TOKEN into .env (see docs/vi/van-hanh.md)")
     Releases(config.home).current()
 
@@ -29,12 +32,15 @@ def serve() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with Supervisor(config, say):
-            gateway = Gateway(config)
+        gateway = Gateway(config)
+        delivery = Delivery(gateway, found, config)
+        app = application(config, [route for channel in found for route in channel.routes], delivery.state)
+        async with Supervisor(config, say), serving(app, config.web_listen, config.web_port) as port:
             purging = asyncio.create_task(gateway.purge_daily())
             try:
-                async with TelegramChannel(gateway, config):
-                    print("serving on Telegram; Ctrl-C stops", flush=True)
+                async with delivery:
+                    names = ", ".join(channel.title for channel in found)
+                    print(f"serving on {names}; health at {config.web_listen}:{port}; Ctrl-C stops", flush=True)
                     await stop.wait()
             finally:
                 purging.cancel()

@@ -368,7 +368,7 @@ def test_lines_of_chat_json(line: str, user: str, text: str, button: str | None)
 
 def test_what_chat_json_prints() -> None:
     from bot.channels.console import to_json
-    from bot.gateway import Outgoing
+    from bot.message import Outgoing
     from bot.reply import Button, Reply
 
     replies = [Outgoing(Reply("Chào", (Button("Phí", "/ask_fee"),), "1.000001", "greet"), ["k"])]

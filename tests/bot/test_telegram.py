@@ -17,7 +17,7 @@ import pytest
 from bot.channels import telegram, telegram_api
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import MENU, keyboard_of
-from bot.gateway import Incoming, Outgoing
+from bot.message import Incoming, Outgoing
 from bot.render import units
 from bot.reply import Button, Reply
 from bot.settings import Settings
