@@ -26,7 +26,8 @@ EVERYDAY = folded_names(
     canh liên, cát tường, chi lăng, chơ long, chư á, chư mố, chư ngọc, cư an, diên hồng, đất bằng, đoàn kết, đống đa,
     hải cảng, hoa lư, hòa hội, hòa phú, hội phú, hội sơn, hội thương, kim sơn, kim tân, nguyễn văn cừ, phù đổng, phú an,
     phú hòa, quang trung, song an, tân an, tân bình, tây an, tây sơn, thành an, thắng lợi, thống nhất, tơ tung,
-    trần phú, trần quang diệu, tú an, vĩnh an, xuân an, yên thế, biển hồ
+    trần phú, trần quang diệu, tú an, vĩnh an, xuân an, yên thế, biển hồ, lê hồng phong, lê lợi, lý thường kiệt,
+    trần hưng đạo, tân sơn, phước long
     """
 )
 """Words, streets, people and places of other provinces: the bare name alone proves nothing."""

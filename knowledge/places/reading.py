@@ -20,11 +20,12 @@ class Places:
     """The table, and the names in it as people write them."""
 
     def __init__(self, units: Iterable[Unit]) -> None:
+        """``units`` that were gone before July 2025 are found by name, but are no parts of districts and communes."""
         self.units = tuple(units)
         made: dict[str, list[Unit]] = {}
         districts: dict[str, list[Unit]] = {}
         provinces: dict[str, list[Unit]] = {}
-        for unit in self.units:
+        for unit in (u for u in self.units if u.joined is None):
             for new in unit.new:
                 made.setdefault(new, []).append(unit)
             districts.setdefault(unit.district, []).append(unit)
@@ -68,6 +69,12 @@ class Places:
                 if best is None or rank > best[0]:
                     best = rank, said
         return decide([n for n, _ in best[1].names], bool(best[1].types)) if best else None
+
+    def is_name(self, message: str) -> bool:
+        """Whether the message is a name of the table and nothing else: the answer to a question."""
+        text = Text(message)
+        spans = self._spans(text)
+        return bool(spans) and signs.alone(text, spans)
 
     # -- spans
 
@@ -162,16 +169,20 @@ class Places:
         if any(n.lone or n.folded in GREATER for n in communes):
             sure = text.marked or not any(n.lone for n in communes)
             return 2 if sure and "district" in followed else 0
+        changed = signs.has_changed(text, span.end, strictly=False)
+        at_home = placed or (district and text.has(span.start - 1, say.PEOPLE_OF))
         if any(n.everyday for n in communes):
+            if signs.is_numbered(text, span.start):
+                return 0
             told = span.old or signs.has_changed(text, span.end, strictly=True) or "province" in followed
-            named = district and (placed or span.start == 0)
+            begins = span.start == 0 and (text.marked or changed or signs.alone(text, spans))
+            named = district and (at_home or begins)
             return 2 if "district" in followed or (rooted and told) or named else 0
         if district:
-            return int(
-                text.marked or placed or names[0].telling or span.old or signs.alone(text, spans) or bool(followed)
-            )
+            told = span.old or changed or bool(followed)
+            return int(text.marked or at_home or told or names[0].telling or signs.alone(text, spans))
         around = any(signs.agree(span, other) for other in spans if other.start != span.start)
-        if around or span.old or signs.has_changed(text, span.end, strictly=False):
+        if around or span.old or changed:
             return 2
         return int(any(n.telling for n in names) or placed or signs.alone(text, spans))
 
@@ -210,4 +221,5 @@ def decide(names: Sequence[Name], typed: bool) -> Found:
     if len(units) == 1 and not district and set(targets) == set(units[0].new):
         return Found("divided", units[0].old, units, targets)
     same = len({n.full.casefold() for n in names}) == 1
-    return Found("ambiguous", names[0].full if same else split_type(names[0].full)[1], units, targets)
+    name = names[0].full if same else split_type(names[0].full)[1]
+    return Found("ambiguous", name, units, targets, district.full if district else "")

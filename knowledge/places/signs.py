@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from knowledge.places import vocabulary as say
@@ -11,6 +12,7 @@ from knowledge.places.words import BEFORE, WITHIN, Text
 
 TODAY = "Tỉnh Gia Lai"
 """The former province whose name is today's: only "Gia Lai cũ" tells where a place was."""
+_NUMBER = re.compile(r"\d\s+$")
 
 
 def types_before(text: Text, start: int) -> tuple[frozenset[str], int]:
@@ -92,9 +94,15 @@ def has_changed(text: Text, at: int, *, strictly: bool) -> bool:
 
 
 def is_called(text: Text, at: int) -> bool:
-    """Whether the name at ``at`` is that of a street, a market, a person."""
-    called = any(text.has(at - 1, words) for words in (say.LANDMARK, say.TITLE, say.SURNAME))
-    return called and WITHIN.fullmatch(text.words[at].gap) is not None
+    """Whether the name at ``at`` is that of a street, a market, a person ("tên con là Hoài Ân", "khai sinh cho …")."""
+    called = any(text.has(at - 1, words) for words in (say.LANDMARK, say.TITLE, say.SURNAME, say.FOR))
+    named = text.has(at - 1, say.IS) and any(text.has(n, say.NAMED) for n in range(at - 6, at - 1))
+    return (called or named) and WITHIN.fullmatch(text.words[at].gap) is not None
+
+
+def is_numbered(text: Text, at: int) -> bool:
+    """Whether a house number stands before the name at ``at`` ("12 Trần Phú"); that of a hamlet is none ("tổ 5")."""
+    return _NUMBER.search(text.words[at].gap) is not None and not text.has(at - 1, say.HAMLET)
 
 
 def is_elsewhere(text: Text, span: Span, spans: Iterable[Span]) -> bool:

@@ -30,6 +30,8 @@ SURNAME = Vocabulary(
     "nguyễn trần lê phạm huỳnh hoàng phan vũ võ đặng bùi đỗ hồ ngô dương lý đinh trương đoàn mai cao thị văn",
     unmarked="nguyen tran le pham huynh hoang phan vu dang bui ngo duong dinh truong thi van",
 )
+FOR, IS, NAMED = Vocabulary("cho"), Vocabulary("là từ thành sang"), Vocabulary("tên")
+"""``khai sinh cho …``; ``tên con là …``, ``đổi tên từ …``."""
 QUAN = Vocabulary("quận")
 TYPE_WORDS = Vocabulary("huyện quận tỉnh thành phố thị xã tp tx h t")
 """Beginnings of what follows a commune's name."""
@@ -45,6 +47,9 @@ PLACED = Vocabulary(
     unmarked="o que tru khau ubnd thuoc tai hoi",
 )
 """Before a name: somebody lives, comes from or has papers there (last word of the phrase)."""
+HAMLET = Vocabulary("thôn làng ấp khối tổ khu vực phố đội xóm buôn")
+PEOPLE_OF = Vocabulary("người dân bên phía miệt")
+"""The same before a district's name."""
 OLD = Vocabulary("cũ", unmarked="cu")
 FORMERLY, HERE = Vocabulary("trước"), Vocabulary("đây kia")
 NEW = Vocabulary("mới")
