@@ -34,6 +34,7 @@ _TYPED: dict[str, Callable[[Turn], Outcome | None]] = {
     "stuck": stuck.take_typed,
     "tick": papers.take_typed,
     "check": papers.take_reason,
+    "place": around.take_place,
 }
 """What was asked last (slot ``pending``) -> who understands a typed answer to it."""
 _ALWAYS = ("guide_stop", "restart", "forget_me", "offer_secret", "file_for_me", "talk_to_person", "rescue", "case")
