@@ -147,7 +147,7 @@ def place(turn: Turn) -> Outcome:
 
 
 def take_place(turn: Turn) -> Outcome | None:
-    """A typed answer to which commune it is: its name alone, read as one of the district asked about."""
+    """A message that is nothing but a place ("ở Quy Nhơn"), read as a part of the district asked about, if one was."""
     places = turn.assistant.places
     if not places.is_name(turn.text):
         return None

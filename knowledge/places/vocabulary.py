@@ -60,7 +60,10 @@ INTO = Vocabulary("vào về với thành tên chung phường xã sang qua làm
 BELONGS = Vocabulary("thuộc thành về là")
 COMMUNE = Vocabulary("xã phường")
 FILLER = Vocabulary("giờ nay hiện bây đã được bị thì trước đây ngày hồi đó vậy khi sau bữa rồi mà")
-CHATTER = Vocabulary("dạ vâng ạ à em anh chị mình tôi tui con cháu cô chú ở là ad cho hỏi thưa nhé nha vậy thì ơi xin")
+CHATTER = Vocabulary(
+    "dạ vâng ạ à em anh chị mình tôi tui con cháu cô chú ở là ad cho hỏi thưa nhé nha nè vậy thì ơi xin nhà quê đang "
+    "sống"
+)
 WINDS = Vocabulary("tây đông nam bắc thượng hạ")
 """After a name and capitalised: another, longer name (An Phú Đông)."""
 

@@ -132,6 +132,19 @@ def test_a_typed_name_is_read_in_the_district_asked_about(talking: Talk) -> None
     assert "**Phường Ngô Mây** (Thành phố Quy Nhơn cũ) nay là **Phường Quy Nhơn Nam**" in told
 
 
+@pytest.mark.parametrize("intent", ["out_of_scope", "find_procedure", "nlu_fallback", "affirm"])
+@pytest.mark.parametrize("said", ["ở Quy Nhơn", "o quy nhon", "nhà tôi ở An Nhơn", "dạ em ở Hoài Nhơn nha", "phu cat"])
+def test_a_message_that_is_only_a_district_is_asked_back(talking: Talk, intent: str, said: str) -> None:
+    told = talking.say(intent, said).reply.text
+    assert "không còn nữa" in told
+    assert text("place_which") in told
+
+
+@pytest.mark.parametrize("said", ["ừ", "thống nhất", "an toàn", "hòa bình", "làm khai sinh ở Quy Nhơn", "bà Hoài Ân"])
+def test_what_is_no_place_is_answered_as_ever(talking: Talk, said: str) -> None:
+    assert text("place_which") not in talking.say("find_procedure", said).reply.text
+
+
 def test_other_words_are_no_answer_to_which_commune(talking: Talk) -> None:
     talking.say("ask_place", "ở Quy Nhơn")
     assert "1.004194" in talking.say("find_procedure", "đăng ký tạm trú ở Quy Nhơn").reply.text
