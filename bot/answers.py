@@ -333,15 +333,42 @@ def overview(p: Procedure, *, today: dt.date | None = None) -> str:
     return "\n\n".join(part for part in (heading(p), p.summary, "\n".join(lines)) if part)
 
 
-def full_text(p: Procedure, parts: Iterable[str] = ()) -> str:
-    """The whole record, or the aspects named in ``parts``, unshortened up to :data:`FULL` characters."""
+def _handling(p: Procedure) -> str:
+    """Where and how to hand in, and who settles it: what the record itself holds."""
+    lines = [text("where")]
+    if found := place(p):
+        lines.append(text("where_receiver", place=found))
+    if p.agency and p.agency != found:
+        lines.append(text("where_agency", place=p.agency))
+    ways = ", ".join(text(f"channel_{m.channel}") for m in _by_channel(p))
+    lines += [text("where_ways", ways=ways)] if ways else []
+    return "\n".join(lines if len(lines) > 1 else [*lines, text("where_unknown")]) + f"\n{online(p)}"
+
+
+def _record(p: Procedure) -> str:
+    """Where the record comes from: what staff look at, and few others."""
+    named = {
+        "field": p.field,
+        "level": ", ".join(text(f"level_{level}") for level in p.levels),
+        "issuer": p.issuer,
+        "province": p.province,
+        "decision": p.decision,
+    }
+    lines = [text(f"record_{key}", value=value) for key, value in named.items() if value]
+    return "\n".join([text("record"), *lines]) if lines else ""
+
+
+def full_text(p: Procedure, parts: Iterable[str] = (), *, limit: int | None = FULL) -> str:
+    """The whole record, or the aspects named in ``parts``, unshortened up to ``limit`` characters."""
     makers: dict[str, Callable[[], str]] = {
         "documents": lambda: documents(p, whole=True), "fee": lambda: fees(p, whole=True),
-        "limit": lambda: limits(p, whole=True), "who": lambda: who(p, whole=True),
+        "limit": lambda: limits(p, whole=True), "where": lambda: _handling(p), "who": lambda: who(p, whole=True),
         "steps": lambda: steps(p, whole=True), "result": lambda: results(p), "laws": lambda: laws(p),
+        "record": lambda: _record(p),
     }  # fmt: skip
-    wanted = [part for part in parts if part in makers] or list(makers)
-    body = "\n\n".join([heading(p), *(makers[part]() for part in wanted)])
-    if len(body) > FULL:
-        body = body[: body.rindex("\n", 0, FULL)] + "\n" + text("full_rest", url=p.url)
+    wanted = [part for part in parts if part in makers]
+    head = [heading(p)] if wanted else [heading(p), p.summary]
+    body = "\n\n".join(filter(None, [*head, *(makers[part]() for part in wanted or makers)]))
+    if limit and len(body) > limit:
+        body = body[: body.rindex("\n", 0, limit)] + "\n" + text("full_rest", url=p.url)
     return body + "\n\n" + source(p)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -122,11 +121,7 @@ class Due:
 
 def load_calendar(path: Path = FILE) -> Calendar:
     """The calendar with the corrections in ``path``. Raises DataError with file and line."""
-    try:
-        data = load_yaml(path)
-    except ValueError as error:
-        raise DataError(f"a date that does not exist: {error}", path, _impossible_date(path)) from error
-    book = parse(path, HolidayFile, data)
+    book = parse(path, HolidayFile, load_yaml(path))
     span = book.checked
     if span.since > span.until:
         raise DataError("checked: since is after until", path, locate(path, ("checked",)))
@@ -157,17 +152,6 @@ def load_calendar(path: Path = FILE) -> Calendar:
 
 def _usually_off(day: dt.date, library: Mapping[dt.date, str]) -> bool:
     return day.weekday() in _WEEKEND or day in library
-
-
-def _impossible_date(path: Path) -> int | None:
-    """Line of the first date that no calendar has, which YAML reports without its place."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        for found in re.findall(r"\b\d{4}-\d\d-\d\d\b", line.split("#")[0]):
-            try:
-                dt.date.fromisoformat(found)
-            except ValueError:
-                return number
-    return None
 
 
 def received(filed: dt.datetime, calendar: Calendar) -> dt.datetime:

@@ -77,9 +77,13 @@ class Releases:
             )
         return self.link.resolve()
 
-    def holds_imported(self) -> bool:
-        """Whether the published release holds an imported catalogue, not the seed alone."""
-        return (self.link / MANIFEST).is_file() and read_manifest(self.link).imported > 0
+    def imported_from(self) -> str:
+        """Source and day of the imported catalogue in the published release; empty when it is the seed alone."""
+        if not (self.link / MANIFEST).is_file():
+            return ""
+        manifest = read_manifest(self.link)
+        source = manifest.notes.get("source", "?")
+        return f"{source} ({manifest.notes.get('imported_on', manifest.created)})" if manifest.imported else ""
 
     def publish(self, *, procedures: int, imported: int, required: tuple[str, ...], notes: dict[str, Any]) -> Manifest:
         """Turn the draft into a release and switch to it. ``required`` files must be in the draft."""

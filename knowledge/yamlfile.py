@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,11 +25,31 @@ class _Loader(_Base):  # type: ignore[misc]
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a key of several parts", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
             seen.add(key)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
+
+
+def _scalar(kind: str) -> Callable[[Any, yaml.ScalarNode], Any]:
+    """PyYAML's constructor for a kind of scalar; what it cannot make (2026-02-30) is told with its line."""
+    construct = getattr(_Base, f"construct_yaml_{kind}")
+    what = "a date that does not exist" if kind == "timestamp" else f"no {kind}"
+
+    def checked(loader: Any, node: yaml.ScalarNode) -> Any:
+        try:
+            return construct(loader, node)
+        except (ValueError, AttributeError) as error:
+            raise yaml.MarkedYAMLError(problem=f"{what}: {node.value!r}", problem_mark=node.start_mark) from error
+
+    return checked
+
+
+for _kind in ("timestamp", "int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _scalar(_kind))
 
 
 def load_yaml(path: Path) -> Any:
@@ -39,6 +60,8 @@ def load_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise DataError(error.problem or "not valid YAML", path, line) from error
+    except yaml.YAMLError as error:
+        raise DataError(f"not valid YAML: {' '.join(str(error).split())}", path) from error
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8 text (byte {error.start})", path) from error
     except OSError as error:

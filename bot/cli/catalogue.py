@@ -43,8 +43,8 @@ def import_(
 ) -> None:
     """Make a draft catalogue from the seed and, when given, the portal's records. The published release stays."""
     releases = Releases(settings().home)
-    if source is None and not seed_only and releases.holds_imported():
-        raise RefusedError("the published catalogue was imported; name the file again, or say --seed-only")
+    if source is None and not seed_only and (last := releases.imported_from()):
+        raise RefusedError(f"the published catalogue was imported from {last}; name it again, or say --seed-only")
     say("reading…")
     seed, phrases = load_seed(), load_phrases()
     for code, own in Additions(settings().home).load().items():
@@ -230,7 +230,7 @@ def show(
     draft: Annotated[bool, typer.Option(help="From the draft instead of the published release.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The record as JSON.")] = False,
 ) -> None:
-    """Print one procedure."""
+    """Print one procedure: everything its record holds."""
     catalogue = _open(draft)
     procedure = catalogue.get(code)
     if procedure is None:
@@ -241,4 +241,4 @@ def show(
     from bot.answers import full_text
     from bot.render import plain
 
-    print(plain(full_text(procedure)))
+    print(plain(full_text(procedure, limit=None)))

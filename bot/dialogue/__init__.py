@@ -41,10 +41,14 @@ _ALWAYS = ("guide_stop", "restart", "forget_me", "offer_secret", "file_for_me", 
 
 
 def respond(turn: Turn) -> Outcome:
-    """The outcome of a turn. A typed answer to what was asked last comes first; an unknown intent is a search."""
+    """The outcome of a turn. A typed answer to what was asked last comes first, then a message that only names a place;
+    an unknown intent is a search.
+    """
     asked = (turn.slots.get("pending") or {}).get("ask")
-    typed = _TYPED.get(asked or "") if not turn.tapped and turn.intent not in _ALWAYS else None
-    outcome = typed(turn) if typed else None
+    outcome = None
+    if not turn.tapped and turn.intent not in _ALWAYS:
+        typed = _TYPED.get(asked or "")
+        outcome = (typed(turn) if typed else None) or around.take_place(turn)
     if outcome is None:
         outcome = _HANDLERS.get(turn.intent, find.handle)(turn)
     outcome.slots.setdefault("misses", 0.0 if not turn.missed else turn.misses + 1)

@@ -18,11 +18,11 @@ from bot.texts import text
 from index.text import fold, lexicon
 from knowledge.deadlines import due
 from knowledge.model import Procedure, Strict, TimeLimit, Unit
-from knowledge.places import Found
+from knowledge.places import Found, Joined
 from knowledge.yamlfile import load_yaml, parse
 
 INTENTS = ("ask_deadline", "ask_place", "english")
-LIMITS, UNITS, SKIPPED = 3, 12, 8
+LIMITS, BUTTONS, SKIPPED = 3, 6, 8
 _RELATIVE = {"hom nay": 0, "bay gio": 0, "ngay mai": 1, "mai": 1, "ngay mot": 2, "hom qua": -1, "hom kia": -2}
 _RELATIVE_WORD = re.compile(rf"\b({'|'.join(_RELATIVE)})\b")
 _WEEKDAY = re.compile(r"\b(?:thu (hai|ba|tu|nam|sau|bay|[2-7])|chu nhat|t([2-7]))\b")
@@ -142,32 +142,84 @@ def _count(turn: Turn, filed: dt.datetime, limit: TimeLimit) -> list[str]:
 
 def place(turn: Turn) -> Outcome:
     """What an old commune or district is called now; asked back when that depends, never guessed."""
-    found = turn.assistant.places.find(turn.text)
+    tapped = turn.entities.get("place") if turn.tapped else None
+    return _told(turn, turn.assistant.places.find(f"{tapped} mới" if tapped else turn.text))
+
+
+def take_place(turn: Turn) -> Outcome | None:
+    """A message that is nothing but a place ("ở Quy Nhơn"), read as a part of the district asked about, if one was."""
+    places = turn.assistant.places
+    if not places.is_name(turn.text):
+        return None
+    district = str((turn.slots.get("pending") or {}).get("district") or "")
+    found = places.find(f"{turn.text}, {district} cũ") if district else None
+    if found is None or found.kind == "district":
+        found = places.find(turn.text)
+    return _told(turn, found) if found else None
+
+
+def _told(turn: Turn, found: Found | None) -> Outcome:
+    """``found`` in words. Where it does not settle the commune, the next message is an answer to that."""
     line, resume = turn.back_to_guide()
     body = _place(found) if found else text("place_unknown", centres=turn.assistant.contacts.communes)
     lines = [body, "", text("place_anywhere", note=turn.assistant.contacts.province_wide)]
     if line:
         lines += ["", line]
-    people = Button.to(text("button_people"), "talk_to_person")
-    buttons = find.fact_buttons(turn.procedure)[:1] if turn.procedure and not resume else []
-    return turn.reply("\n".join(lines), *resume, *buttons, people, pending={"ask": "resume"} if resume else None)
+    asked = found is None or found.kind in ("district", "ambiguous")
+    buttons = list(resume)
+    if found and asked and len(found.new) + len(buttons) <= BUTTONS:
+        buttons = [*(Button.to(name, "ask_place", place=name) for name in found.new), *buttons]
+    elif turn.procedure and not resume:
+        buttons += find.fact_buttons(turn.procedure)[:1]
+    if len(buttons) < BUTTONS:
+        buttons.append(Button.to(text("button_people"), "talk_to_person"))
+    pending = None
+    if resume:
+        pending = {"ask": "resume"}
+    elif asked:
+        pending = {"ask": "place", "district": found.name if found and found.kind == "district" else ""}
+    return turn.reply("\n".join(lines), *buttons, pending=pending)
 
 
 def _place(found: Found) -> str:
     match found.kind:
         case "old":
-            return text("place_old", old=found.name, district=found.candidates[0].district, new=found.new[0])
+            unit = found.candidates[0]
+            if unit.joined:
+                return _joined(found, unit.district, unit.joined)
+            return text("place_old", old=found.name, district=unit.district, new=found.new[0])
         case "divided":
             return text("place_divided", old=found.name, new=_either(found.new))
         case "ambiguous":
             lines = [text("place_ambiguous", old=found.name)]
             lines += [text("place_line", old=u.old, district=u.district, new=_either(u.new)) for u in found.candidates]
-            others = [n for n in found.new if not any(n in u.new for u in found.candidates)]
-            return "\n".join([*lines, *(text("place_line_new", new=n) for n in others)])
+            told = {n for u in found.candidates for n in u.new}
+            others = [n for n in found.new if n not in told]
+            if found.district:
+                lines.append(text("place_line_district", district=found.district, new=", ".join(others)))
+            else:
+                lines += [text("place_line_new", new=n) for n in others]
+            return "\n".join(lines)
         case "district":
-            more = f" (+{len(found.new) - UNITS})" if len(found.new) > UNITS else ""
-            return text("place_district", old=found.name, new=", ".join(found.new[:UNITS]) + more)
-    return text("place_new", new=found.name)
+            lines = [text("place_district", old=found.name)]
+            for new in found.new:
+                olds = [u.old for u in found.candidates if new in u.new]
+                lines.append(text("place_line_made", new=new, old=", ".join(olds)))
+            return "\n".join([*lines, text("place_which")])
+    olds = [u.old for u in found.candidates if u.old != found.name]
+    made = text("place_made", old=", ".join(olds)) if olds else ""
+    return "\n".join(line for line in (text("place_new", new=found.name), made) if line)
+
+
+def _joined(found: Found, district: str, joined: Joined) -> str:
+    """A commune that was gone before July 2025: what took it in and when, and who says so."""
+    since = joined.since
+    when = f"{dt.date.fromisoformat(since):%d/%m/%Y}" if len(since) == 10 else text("place_year", year=since)
+    lines = [
+        text("place_joined", old=found.name, district=district, into=", ".join(joined.into), when=when),
+        text("place_joined_now", new=found.new[0], source=joined.source),
+    ]
+    return "\n".join([*lines, *([] if joined.certain else [text("place_likely")])])
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -59,6 +59,10 @@ PROCEDURES = st.builds(
     documents=st.lists(PAPERS, max_size=20),
     steps=st.lists(WORDS.filter(bool), max_size=9),
     requirements=WORDS,
+    agency=st.sampled_from(["", "Ủy ban nhân dân cấp xã", "Công an cấp xã", "Sở Gió"]),
+    receiver=st.sampled_from(["", "Quầy 3"]),
+    summary=WORDS,
+    field=WORDS,
     applicants=st.lists(WORDS.filter(bool), max_size=2),
     results=st.lists(WORDS.filter(bool), max_size=2),
 )
@@ -82,6 +86,7 @@ def every_answer(p: Procedure) -> dict[str, str]:
         "forms": answers.forms(p),
         "results": answers.results(p),
         "laws": answers.laws(p),
+        "unlimited": answers.full_text(p, limit=None),
         "full": answers.full_text(p),
     }
 
@@ -230,6 +235,7 @@ def flat(said: str) -> str:
 
 
 def holds_everything(p: Procedure, said: str) -> None:
+    """All but :func:`_record`'s lines and the summary, which only the whole has."""
     body = flat(said)
     wanted = [d.name for d in p.documents] + [d.case for d in p.documents] + [d.form for d in p.documents]
     wanted += [*p.steps, *p.applicants, p.requirements, *p.results, p.name, p.code]
@@ -237,6 +243,7 @@ def holds_everything(p: Procedure, said: str) -> None:
         wanted += [m.limit_note, m.note, *(x.when for x in m.limits)]
         wanted += [f.when for f in m.fees if not (f.until and f.until < dt.date.today())]
     wanted += [x for law in p.laws for x in (law.title, law.number)]
+    wanted += [p.agency, p.receiver, *(text(f"channel_{m.channel}") for m in p.methods), answers.online(p)]
     for line in (line for item in wanted for line in item.split("\n")):
         assert flat(line) in body, line
 
@@ -247,6 +254,10 @@ def test_the_whole_holds_everything(p: Procedure) -> None:
     said = answers.full_text(p)
     if len(said) < answers.FULL:
         holds_everything(p, said)
+    unlimited = answers.full_text(p, limit=None)
+    holds_everything(p, unlimited)
+    assert all(flat(x) in flat(unlimited) for x in (p.summary, p.field, p.issuer, p.province, p.decision))
+    assert all(text(f"level_{level}") in unlimited for level in p.levels)
 
 
 @pytest.mark.parametrize("p", SEED, ids=lambda p: p.code)
@@ -257,7 +268,8 @@ def test_the_whole_of_each_seed_record(p: Procedure) -> None:
     else:
         holds_everything(p, said)
     parts = " ".join(
-        answers.full_text(p, [part]) for part in ("documents", "fee", "limit", "who", "steps", "result", "laws")
+        answers.full_text(p, [part])
+        for part in ("documents", "fee", "limit", "where", "who", "steps", "result", "laws")
     )
     if text("full_rest", url=p.url) not in parts:
         holds_everything(p, parts)
@@ -268,6 +280,19 @@ def test_a_whole_that_is_too_long_says_where_the_rest_is() -> None:
     said = answers.full_text(long)
     assert text("full_rest", url=long.url) in said
     assert len(said) < answers.FULL + 500
+    assert text("full_rest", url=long.url) not in answers.full_text(long, limit=None)
+
+
+def test_the_whole_tells_where_and_how() -> None:
+    methods = [{"channel": "online"}, {"channel": "post"}]
+    said = answers.full_text(procedure(agency="Sở Gió", receiver="Quầy 3", levels=["province"], methods=methods))
+    for line in ("Nơi nhận: Quầy 3", "Cơ quan giải quyết: Sở Gió", "Cách nộp: Nộp online, Qua bưu điện"):
+        assert f"\n{line}\n" in said
+    assert text("online_part") in said
+    assert "Cấp giải quyết: tỉnh" in said
+    empty = answers.full_text(procedure(agency="", receiver="", levels=["other"], methods=[]))
+    assert text("where_unknown") in empty
+    assert text("online_none") in empty
 
 
 # -- where, online, heads

@@ -91,15 +91,68 @@ def test_nothing_in_hand_asks_which(talking: Talk) -> None:
         ("xã Nhơn An, An Nhơn cũ giờ là xã nào", ["nay là", "An Nhơn Đông"]),
         ("xa canh lien gio thuoc dau", ["được chia ra", "hoặc"]),
         ("phường Ngô Mây giờ là phường nào", ["Có nhiều nơi", "Quy Nhơn"]),
-        ("huyện Tuy Phước bỏ rồi thì nộp ở đâu", ["không còn nữa", "Tuy Phước"]),
+        (
+            "huyện Tuy Phước bỏ rồi thì nộp ở đâu",
+            ["không còn nữa", "Tuy Phước Đông", "Phước Hòa", "Bạn ở xã, phường nào"],
+        ),
+        ("o quy nhon", ["**Thành phố Quy Nhơn** không còn nữa", "**Phường Quy Nhơn Nam**: trước là", "Ghềnh Ráng"]),
+        ("ở Tây Sơn", ["Huyện Tây Sơn cũ: nay chia ra Xã Tây Sơn", "Phường Tây Sơn, Thành phố Pleiku cũ"]),
+        ("phường Lê Lợi Quy Nhơn giờ đi đâu", ["nhập vào Phường Thị Nại từ 01/12/2024", "**Phường Quy Nhơn**", "1257"]),
+        ("xã Phước Long, Tuy Phước", ["năm 1994", "**Xã Tuy Phước**", "chưa thấy văn bản gốc"]),
+        ("xã Đăk Hlơ", ["Xã Kông Bơ La, Xã Nghĩa An", "**Xã Kông Bơ La**"]),
+        ("phường Quy Nhơn Nam", ["là tên mới", "Phường Ngô Mây"]),
         ("xã Xuân An giờ là xã nào", ["Có nhiều nơi", "Cửu An", "Xuân An, nếu bạn nói tên mới"]),
-        ("chỗ tui giờ tên gì", ["chưa nhận ra"]),
+        ("chỗ tui giờ tên gì", ["chưa nhận ra", "không đoán"]),
     ],
 )
 def test_old_places_are_told_or_asked_back(talking: Talk, said: str, words: list[str]) -> None:
     told = talking.say("ask_place", said).reply.text
     assert all(word in told for word in words), told
     assert talking.assistant.contacts.province_wide in told
+
+
+def test_a_district_offers_its_communes_and_takes_one(talking: Talk) -> None:
+    asked = talking.say("ask_place", "ở Quy Nhơn").reply
+    named = [b for b in asked.buttons if b.payload.startswith("/ask_place")]
+    assert [b.label for b in named] == list(talking.assistant.places.district_units("Quy Nhơn"))
+    assert (
+        "**Phường Quy Nhơn Nam** là tên mới"
+        in talking.say("ask_place", place="Phường Quy Nhơn Nam", tapped=True).reply.text
+    )
+
+
+def test_a_new_name_that_was_an_old_one_is_settled_by_its_button(talking: Talk) -> None:
+    talking.say("ask_place", "Phường An Phú")
+    assert "**Phường An Phú** là tên mới" in talking.say("ask_place", place="Phường An Phú", tapped=True).reply.text
+
+
+def test_a_typed_name_is_read_in_the_district_asked_about(talking: Talk) -> None:
+    talking.say("ask_place", "ở Quy Nhơn")
+    told = talking.say("find_procedure", "dạ ngô mây").reply.text
+    assert "**Phường Ngô Mây** (Thành phố Quy Nhơn cũ) nay là **Phường Quy Nhơn Nam**" in told
+
+
+@pytest.mark.parametrize("intent", ["out_of_scope", "find_procedure", "nlu_fallback", "affirm"])
+@pytest.mark.parametrize("said", ["ở Quy Nhơn", "o quy nhon", "nhà tôi ở An Nhơn", "dạ em ở Hoài Nhơn nha", "phu cat"])
+def test_a_message_that_is_only_a_district_is_asked_back(talking: Talk, intent: str, said: str) -> None:
+    told = talking.say(intent, said).reply.text
+    assert "không còn nữa" in told
+    assert text("place_which") in told
+
+
+@pytest.mark.parametrize("said", ["ừ", "thống nhất", "an toàn", "hòa bình", "làm khai sinh ở Quy Nhơn", "bà Hoài Ân"])
+def test_what_is_no_place_is_answered_as_ever(talking: Talk, said: str) -> None:
+    assert text("place_which") not in talking.say("find_procedure", said).reply.text
+
+
+def test_other_words_are_no_answer_to_which_commune(talking: Talk) -> None:
+    talking.say("ask_place", "ở Quy Nhơn")
+    assert "1.004194" in talking.say("find_procedure", "đăng ký tạm trú ở Quy Nhơn").reply.text
+
+
+def test_another_district_is_asked_about_in_its_turn(talking: Talk) -> None:
+    talking.say("ask_place", "ở Quy Nhơn")
+    assert "Tuy Phước** không còn nữa" in talking.say("find_procedure", "à ở Tuy Phước").reply.text
 
 
 def test_a_place_asked_inside_a_guide_leads_back(talking: Talk) -> None:

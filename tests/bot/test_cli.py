@@ -168,6 +168,19 @@ def test_the_seed_alone(tthc: Any, tmp_path: Path) -> None:
     assert "(0 imported)" in ran.out
 
 
+@pytest.mark.usefixtures("small_seed")
+def test_an_imported_catalogue_is_not_lost_by_forgetting_its_source(tthc: Any, tiny_home: Path) -> None:
+    manifest = Releases(tiny_home).current() / MANIFEST
+    held = json.loads(manifest.read_text(encoding="utf-8"))
+    held["notes"] = {"source": "thang-11.jsonl.gz", "imported_on": "2026-11-02"}
+    manifest.write_text(json.dumps(held), encoding="utf-8")
+    ran = tthc(tiny_home, "kb", "import")
+    assert (ran.code, ran.out) == (1, "")
+    assert "was imported from thang-11.jsonl.gz (2026-11-02); name it again, or say --seed-only" in ran.err
+    assert not Releases(tiny_home).draft.exists()
+    assert "(0 imported)" in tthc(tiny_home, "kb", "import", "--seed-only").out
+
+
 # -- publish, rollback, log, diff
 
 
@@ -232,6 +245,9 @@ def test_show(tthc: Any, tiny_home: Path) -> None:
     assert "Cấp giấy phép nuôi trâu" in ran.out
     assert "1.000002" in ran.out
     assert "8.000 đồng" in ran.out
+    assert "Cách nộp: Nộp " in ran.out
+    assert "Cơ quan giải quyết: " in ran.out or "Nơi nhận: " in ran.out
+    assert "Về bản ghi này" in ran.out
     data = json.loads(tthc(tiny_home, "kb", "show", "1.000002", "--json").out)
     assert (data["code"], data["name"]) == ("1.000002", "Cấp giấy phép nuôi trâu")
 

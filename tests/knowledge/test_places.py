@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge.errors import DataError
-from knowledge.places import PLACES, Places, Unit, load_places
+from knowledge.places import PLACES, Joined, Places, Unit, load_places
 
 TABLE = load_places()
 AMBIGUOUS = {
@@ -48,8 +48,9 @@ def test_every_new_commune_and_where_it_is() -> None:
     assert Counter(name.split()[0] for name in TABLE.new_units) == {"Xã": 110, "Phường": 25}
     assert len({n for u in TABLE.units if u.province == "Tỉnh Bình Định" for n in u.new}) == 58
     assert len({n for u in TABLE.units if u.province == "Tỉnh Gia Lai" for n in u.new}) == 77
-    assert len(TABLE.units) == 373
-    assert Counter(u.province for u in TABLE.units) == {"Tỉnh Bình Định": 155, "Tỉnh Gia Lai": 218}
+    last = [u for u in TABLE.units if u.joined is None]
+    assert len(last) == 373
+    assert Counter(u.province for u in last) == {"Tỉnh Bình Định": 155, "Tỉnh Gia Lai": 218}
     assert len({u.district for u in TABLE.units}) == 28
 
 
@@ -64,11 +65,43 @@ def test_divided_communes() -> None:
 
 def test_nine_communes_were_left_as_they_were() -> None:
     """Those that Resolution 1664/NQ-UBTVQH15 names."""
-    parts = Counter(n for u in TABLE.units for n in u.new)
+    parts = Counter(n for u in TABLE.units if u.joined is None for n in u.new)
     kept = {u.old for u in TABLE.units if len(u.new) == 1 and parts[u.new[0]] == 1}
     assert {n.casefold() for n in kept} == {
         f"xã {n}" for n in ("ia o", "nhơn châu", "ia púch", "ia mơ", "ia pnôn", "ia nan", "ia dom", "ia chia", "krong")
     }
+
+
+@pytest.mark.parametrize(
+    ("old", "into", "since", "new", "certain"),
+    [
+        # Resolution 1257/NQ-UBTVQH15, Bình Định
+        ("Phường Lê Hồng Phong", ("Phường Trần Phú",), "2024-12-01", ("Phường Quy Nhơn",), True),
+        ("Phường Lý Thường Kiệt", ("Phường Trần Phú",), "2024-12-01", ("Phường Quy Nhơn",), True),
+        ("Phường Lê Lợi", ("Phường Thị Nại",), "2024-12-01", ("Phường Quy Nhơn",), True),
+        ("Phường Trần Hưng Đạo", ("Phường Thị Nại",), "2024-12-01", ("Phường Quy Nhơn",), True),
+        # Resolution 1195/NQ-UBTVQH15, Gia Lai
+        ("Xã Tân Sơn", ("Xã Biển Hồ",), "2024-11-01", ("Xã Biển Hồ",), True),
+        ("Xã Đăk Hlơ", ("Xã Kông Bơ La", "Xã Nghĩa An"), "2024-11-01", ("Xã Kông Bơ La",), True),
+        ("Xã Phước Long", ("Thị trấn Diêu Trì",), "1994", ("Xã Tuy Phước",), False),
+    ],
+)
+def test_communes_that_were_gone_before(
+    old: str, into: tuple[str, ...], since: str, new: tuple[str, ...], certain: bool
+) -> None:
+    unit = next(u for u in TABLE.units if u.joined and u.old == old)
+    assert unit.joined is not None
+    assert (unit.joined.into, unit.joined.since, unit.new, unit.joined.certain) == (into, since, new, certain)
+    assert unit.joined.source
+    assert all(
+        any(u.old == name and u.district == unit.district and not u.joined for u in TABLE.units) for name in into
+    )
+    held = TABLE.find(f"xã Biển Hồ, {unit.district}")
+    assert held is None or old not in {u.old for u in held.candidates}
+
+
+def test_all_of_them_are_in_the_list_above() -> None:
+    assert len([u for u in TABLE.units if u.joined]) == 7
 
 
 def test_names_of_several_communes() -> None:
@@ -141,6 +174,18 @@ def test_every_district_by_name() -> None:
         ("phường Thắng Lợi Pleiku giờ đi đâu làm khai sinh", "old Phường Thắng Lợi > Phường An Phú"),
         ("tôi ở phường thắng lợi muốn làm khai sinh", "old Phường Thắng Lợi > Phường An Phú"),
         ("Trần Phú, Quy Nhơn", "old Phường Trần Phú > Phường Quy Nhơn"),
+        # gone before 2025
+        ("phường Lê Lợi giờ là phường nào", "old Phường Lê Lợi > Phường Quy Nhơn"),
+        ("P. Ly Thuong Kiet quy nhon", "old Phường Lý Thường Kiệt > Phường Quy Nhơn"),
+        ("Lê Hồng Phong, Quy Nhơn", "old Phường Lê Hồng Phong > Phường Quy Nhơn"),
+        ("xã Tân Sơn, Pleiku", "old Xã Tân Sơn > Xã Biển Hồ"),
+        ("dak hlo", "old Xã Đăk Hlơ > Xã Kông Bơ La"),
+        ("xã Phước Long cũ", "old Xã Phước Long > Xã Tuy Phước"),
+        ("xã Cát Khánh", "old Thị trấn Cát Khánh > Xã Đề Gi"),
+        # house numbers are of streets, numbers of hamlets are not
+        ("12 Trần Phú, Quy Nhơn", "district Thành phố Quy Nhơn"),
+        ("120/5 Lê Lợi Quy Nhơn", "district Thành phố Quy Nhơn"),
+        ("tổ 5 Trần Phú, Quy Nhơn", "old Phường Trần Phú > Phường Quy Nhơn"),
         # names of the highlands
         ("xã H'Bông", "old Xã HBông > Xã Ia Hrú"),
         ("xa h’neng dak doa", "old Xã Hneng > Xã Kon Gang"),
@@ -236,6 +281,52 @@ def test_a_bare_name_of_communes_and_a_district_holds_them_all() -> None:
     assert (found.kind, found.name) == ("ambiguous", "Tây Sơn")
     assert [u.district for u in found.candidates] == ["Thành phố Pleiku", "Thị xã An Khê"]
     assert set(found.new) == {"Phường Pleiku", "Phường An Khê", *TABLE.district_units("Tây Sơn")}
+
+
+DISTRICTS = sorted({u.district for u in TABLE.units})
+
+
+@pytest.mark.parametrize("district", DISTRICTS)
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper, unmarked, lambda t: unmarked(t).lower()])
+def test_a_bare_district_never_settles_the_commune(district: str, spell: object) -> None:
+    """With and without marks: whoever names a district is asked which commune, even where a new one is called so."""
+    assert callable(spell)
+    for style in (
+        "{}", "ở {}", "tui ở {}", "nhà tôi ở {}", "mình ở {} thì nộp đâu", "quê {}", "hộ khẩu {}", "tui người {}",
+        "dân {} làm giấy ở đâu", "bên {} giờ thuộc xã nào", "{} giờ thuộc đâu", "{} cũ", "tôi ở {} muốn làm khai sinh",
+    ):  # fmt: skip
+        message = spell(style.format(bare(district)))
+        found = TABLE.find(message)
+        if district == "Huyện Tây Sơn":  # two old wards bear the name as well
+            assert found is None or found.kind == "ambiguous", message
+            continue
+        assert found is not None, message
+        assert (found.kind, found.name) == ("district", district), message
+        assert found.new == TABLE.district_units(district)
+
+
+def test_an_ambiguous_name_says_that_it_is_a_district_too() -> None:
+    son, may = TABLE.find("tui ở Tây Sơn"), TABLE.find("ngô mây")
+    assert son is not None
+    assert may is not None
+    assert (son.district, may.district) == ("Huyện Tây Sơn", "")
+
+
+def test_each_new_commune_can_be_named_for_certain() -> None:
+    for name in TABLE.new_units:
+        found = TABLE.find(f"{name} mới")
+        assert found is not None
+        assert (found.kind, found.name) == ("new", name)
+
+
+@pytest.mark.parametrize("message", ["Nhơn An", "dạ em ở xã nhơn an ạ", "Quy Nhơn", "phường Bùi Thị Xuân"])
+def test_nothing_but_a_name(message: str) -> None:
+    assert TABLE.is_name(message)
+
+
+@pytest.mark.parametrize("message", ["", "dạ", "khai sinh ở Nhơn An", "Quy Nhơn mất bao lâu", "phí bao nhiêu"])
+def test_more_than_a_name_or_none(message: str) -> None:
+    assert not TABLE.is_name(message)
 
 
 def test_candidates_are_what_the_name_stands_for() -> None:
@@ -336,6 +427,29 @@ def test_every_new_commune_is_found_and_is_itself() -> None:
         "xã Krông Á",
         "huyện Krông Năng",
         "<NAME> 0905",
+        "con tôi tên là Hoài Ân",
+        "con toi ten la Hoai An",
+        "đặt tên con là Nguyễn Hoài Ân",
+        "đổi tên từ Hoài An sang Hoài An",
+        "khai sinh cho Hoài Ân",
+        "bé Hoài Ân sinh hôm qua",
+        "chị Vĩnh Thạnh đi làm căn cước",
+        "cháu Phú Thiện 14 tuổi làm căn cước",
+        "vo toi la nguyen thi phu thien",
+        "đại học Quy Nhơn",
+        "sân bay Phù Cát",
+        "phong trào Tây Sơn",
+        "tay son mong tay",
+        "duc co the lam ho khong",
+        "van canh cao",
+        "phu cat rau",
+        "vinh thanh nien",
+        "Lê Lợi",
+        "đường Lý Thường Kiệt",
+        "ông Trần Hưng Đạo",
+        "phường Lê Lợi, thành phố Vinh",
+        "phường Trần Hưng Đạo, Quảng Ngãi",
+        "phuoc long",
     ],
 )
 def test_ordinary_words_are_no_places(message: str) -> None:
@@ -436,6 +550,47 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, w
     with pytest.raises(DataError) as error:
         load_places(path)
     assert (error.value.path, error.value.line) == (path, line)
+    assert words in error.value.message
+
+
+EARLIER = "old,district,into,since,source,url,certainty\n"
+GONE = "Xã G,Huyện B,Xã A,2024-12-01,Nghị quyết 1,https://example.org,sure\n"
+
+
+def beside(tmp_path: Path, text: str) -> Path:
+    """A table of one commune with ``text`` as the file of earlier ones beside it."""
+    table = written(tmp_path, HEAD + ROW)
+    table.with_name("places-earlier.csv").write_text(text, encoding="utf-8")
+    return table
+
+
+def test_earlier_communes_follow_the_one_that_took_them_in(tmp_path: Path) -> None:
+    places = load_places(beside(tmp_path, EARLIER + GONE))
+    joined = Joined(("Xã A",), "2024-12-01", "Nghị quyết 1", True)
+    assert places.units[1] == Unit("Xã G", "Huyện B", "Tỉnh C", ("Xã D",), joined)
+    assert places.district_units("B") == ("Xã D",)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("old,new\n", 1, "columns"),
+        (EARLIER + GONE.replace("Xã A", "Xã X"), 2, "into: 'Xã X' of 'Huyện B' is not in places.csv"),
+        (EARLIER + GONE.replace("Huyện B", "Huyện X"), 2, "is not in places.csv"),
+        (EARLIER + GONE.replace("Xã G", "Xã A"), 2, "old: 'Xã A' of 'Huyện B' is in places.csv"),
+        (EARLIER + GONE.replace("2024-12-01", "2024-02-30"), 2, "since: "),
+        (EARLIER + GONE.replace("2024-12-01", "lâu rồi"), 2, "since: "),
+        (EARLIER + GONE.replace("sure", "maybe"), 2, "certainty: "),
+        (EARLIER + GONE.replace("Nghị quyết 1", ""), 2, "source: "),
+        (EARLIER + GONE.replace("https://", "http://"), 2, "url: "),
+        (EARLIER + GONE + GONE, 3, "given twice"),
+    ],
+)
+def test_a_mistake_among_earlier_communes_is_told(tmp_path: Path, text: str, line: int, words: str) -> None:
+    table = beside(tmp_path, text)
+    with pytest.raises(DataError) as error:
+        load_places(table)
+    assert (error.value.path, error.value.line) == (table.with_name("places-earlier.csv"), line)
     assert words in error.value.message
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from knowledge.errors import DataError, RefusedError
+from knowledge.events import load_events
+from knowledge.guides import load_guides
 from knowledge.model import Strict
+from knowledge.rescues import load_contacts
+from knowledge.returns import load_returns
+from knowledge.seed import load_need, load_phrases, load_seed
 from knowledge.yamlfile import load_yaml, locate, parse
 
 
@@ -37,6 +43,14 @@ def test_reads_plain_data(tmp_path: Path) -> None:
         ("a: 1\nb: [1, 2\nc: 3\n", 3, ""),
         ("a: !!python/object/apply:os.system ['true']\n", 1, "could not determine a constructor"),
         ("x:\n  y: 1\n  y: 2\n", 3, "given twice"),
+        ("a: 1\nb:\n  - 2026-02-28\n  - 2026-02-30\n", 4, "a date that does not exist: '2026-02-30'"),
+        ("a: 1\n2026-13-01: 2\n", 2, "a date that does not exist: '2026-13-01'"),
+        ("a: 2026-02-03 25:00:00\n", 1, "a date that does not exist"),
+        ("a: 2026-11-24T10:00:00+99:00\n", 1, "a date that does not exist"),
+        ("a: !!timestamp x\n", 1, "a date that does not exist: 'x'"),
+        ("a: 1\nb: !!int x1\n", 2, "no int: 'x1'"),
+        ("a: !!float zz\n", 1, "no float: 'zz'"),
+        ("a: 1\n? [1]\n: 2\n", 2, "a key of several parts"),
     ],
 )
 def test_a_broken_file_is_told_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
@@ -46,6 +60,34 @@ def test_a_broken_file_is_told_with_its_line(tmp_path: Path, text: str, line: in
     assert (error.value.path, error.value.line) == (path, line)
     assert str(error.value).startswith(f"{path}:{line}: ")
     assert words in str(error.value)
+
+
+def test_a_character_that_yaml_forbids(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not valid YAML: unacceptable character"):
+        load_yaml(written(tmp_path, "a: \x01\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        ("seed/1.yml", lambda root: load_seed(root / "seed")),
+        ("phrases/1.yml", lambda root: load_phrases(root / "phrases")),
+        ("need.yml", lambda root: load_need(root / "need.yml")),
+        ("guides/portals/1.yml", load_guides),
+        ("contacts.yml", load_contacts),
+        ("returns.yml", load_returns),
+        ("events.yml", load_events),
+    ],
+)
+def test_an_impossible_date_in_any_file_is_told_with_its_line(
+    tmp_path: Path, name: str, load: Callable[[Path], object]
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("# a comment\nday: 2026-02-30\n", encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load(tmp_path)
+    assert str(error.value) == f"{path}:2: a date that does not exist: '2026-02-30'"
 
 
 def test_other_encodings_and_missing_files(tmp_path: Path) -> None:
