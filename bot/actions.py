@@ -55,7 +55,6 @@ class TurnAction(Action):  # type: ignore[misc]
         if "guide" in slots:
             self._service.keep_progress(user, slots.pop("guide"))
         if intent in ("restart", "forget_me"):
-            self._service.keep_progress(user, None)
             return [Restarted()]
         return [SlotSet(k, v) for k, v in slots.items() if v != tracker.slots.get(k)]
 

@@ -1,9 +1,10 @@
 """``service.db``: what happens while the bot runs. Users only as keyed hashes, texts only after masking.
 
 Tables: ``inbox`` (deliveries and their answers, so that a second delivery finds itself), ``buttons`` (short key →
-payload), ``progress`` (guide in hand of a user, what they answered and ticked, its short code), ``unanswered``
-(questions that found nothing), ``ratings`` (how people got on, counted by day and procedure, of nobody in particular),
-``users`` (last seen, guides finished), ``owed`` (whom Rasa has yet to forget).
+payload), ``progress`` (guides of a user, one a procedure: how far, what they answered and ticked, its short code,
+whether it is ``parked``: put aside by starting over), ``unanswered`` (questions that found nothing), ``ratings`` (how
+people got on, counted by day and procedure, of nobody in particular), ``users`` (last seen, guides finished),
+``owed`` (whom Rasa has yet to forget).
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ create table if not exists buttons (
 );
 create index if not exists buttons_user on buttons (user, made);
 create table if not exists progress (
-    user text primary key, code text not null, portal text not null, step text not null, changed real not null,
-    answers text not null default '{}', ticked text not null default '[]', short text not null default ''
+    user text not null, code text not null, portal text not null, step text not null, changed real not null,
+    answers text not null default '{}', ticked text not null default '[]', short text not null default '',
+    parked integer not null default 0, primary key (user, code)
 );
 create table if not exists ratings (
     day text not null, code text not null, answer text not null, times integer not null,
@@ -56,6 +58,16 @@ _LATER = (
     ("progress", "short", "text not null default ''"), ("users", "done", "integer not null default 0"),
 )  # fmt: skip
 """Columns that a file of an earlier version may lack."""
+_OF_ONE = """
+begin;
+alter table progress rename to progress_of_one;
+{schema}
+insert into progress (user, code, portal, step, changed, answers, ticked, short)
+    select user, code, portal, step, changed, answers, ticked, short from progress_of_one;
+drop table progress_of_one;
+commit;
+"""
+"""For a file of an earlier version, which held one guide a user."""
 SHORT = 6
 _LETTERS, _MARKS = "ABCDEFGHJKMNPQRSTVWXYZ", "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without letters and digits that are taken for one another; letters alone at both halves' beginnings."""
@@ -76,6 +88,8 @@ class Service:
         for table, column, kind in _LATER:
             if column not in {row[1] for row in connection.execute(f"pragma table_info({table})")}:
                 connection.execute(f"alter table {table} add column {column} {kind}")
+        if not any(row[1] == "parked" for row in connection.execute("pragma table_info(progress)")):
+            connection.executescript(_OF_ONE.replace("{schema}", _SCHEMA))
         connection.execute("create index if not exists progress_short on progress (short)")
         self.path, self.db = path, sqlite_utils.Database(connection)
         self._connection, self._lock = connection, threading.RLock()
@@ -168,16 +182,22 @@ class Service:
     # -- progress of guides
 
     def progress(self, user: str) -> Progress | None:
-        """The guide in hand."""
-        return self._held("user = ?", user)
+        """The guide in hand: the one moved last of those not put aside."""
+        return self._held("user = ? and not parked order by changed desc", user)
+
+    def begun(self, user: str, code: str = "") -> Progress | None:
+        """A user's guide of this procedure, in hand or not; without a code the one moved last."""
+        if code:
+            return self._held("user = ? and code = ?", user, code)
+        return self._held("user = ? order by changed desc", user)
 
     def shared(self, short: str) -> Progress | None:
         """The guide with this short code, whoever began it; the code says nothing about them."""
         return self._held("short = ? order by changed desc", short)
 
-    def _held(self, where: str, value: str) -> Progress | None:
+    def _held(self, where: str, *values: str) -> Progress | None:
         row = self._run(
-            f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", (value,)
+            f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", values
         ).fetchone()
         if not row:
             return None
@@ -185,15 +205,16 @@ class Service:
         return held | {"answers": json.loads(held["answers"]), "ticked": json.loads(held["ticked"])}
 
     def keep_progress(self, user: str, held: Progress | None) -> None:
-        """Set or end the guide in hand; a new one gets a short code unless it brings its own."""
+        """Set the guide in hand, or end it (then one begun before is in hand); a new one gets a short code."""
         if held is None:
-            self._run("delete from progress where user = ?", (user,))
+            if current := self.progress(user):
+                self._run("delete from progress where user = ? and code = ?", (user, current["code"]))
             return
         self._run(
             "insert into progress (user, code, portal, step, changed, answers, ticked, short)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user) do update set code = excluded.code,"
+            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user, code) do update set"
             " portal = excluded.portal, step = excluded.step, changed = excluded.changed, answers = excluded.answers,"
-            " ticked = excluded.ticked, short = excluded.short",
+            " ticked = excluded.ticked, short = excluded.short, parked = 0",
             (
                 user,
                 held["code"],
@@ -205,6 +226,10 @@ class Service:
                 held.get("short") or new_short(),
             ),  # fmt: skip
         )
+
+    def park(self, user: str) -> None:
+        """Put all guides of a user aside: none is in hand then, none is lost."""
+        self._run("update progress set parked = 1 where user = ?", (user,))
 
     # -- how people get on
 
@@ -285,6 +310,14 @@ class Memory:
     def shared(self, short: str) -> Progress | None:
         """The guide with this short code."""
         return self._service.shared(short)
+
+    def begun(self, code: str = "") -> Progress | None:
+        """The guide of this procedure, in hand or not; without a code the one moved last."""
+        return self._service.begun(self._user, code)
+
+    def park(self) -> None:
+        """Put all guides aside."""
+        self._service.park(self._user)
 
     def finished(self) -> None:
         """A guide has come to its end."""

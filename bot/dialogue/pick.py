@@ -12,7 +12,12 @@ _WORDS = {
     "cuoi cung": -1, "chot": -1,
 }  # fmt: skip
 _PATTERN = re.compile(r"\b(\d{1,2}|" + "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True)) + r")\b")
-_NUMBERED = re.compile(r"(?:so|cai|chon|thu|muc|y)?\s*(?:thu|so)?\s*(\d{1,2}|" + "|".join(_WORDS) + r")\.?")
+_NUMBERED = re.compile(
+    r"(?:so|cai|chon|thu|muc|y|cau|viec|dong)?\s*(?:thu|so)?\s*(\d{1,2}|" + "|".join(_WORDS) + r")\.?"
+    r"(?: (?:a|nha|nhe|do|ban|di|(?:chua|khong|ko) (?:chac|ro)))?"
+)
+_PARTS = re.compile(r"[,;/]|\bhoặc\b|\bhay\b")
+"""What stands between parts of a label, each of which may be said for the whole."""
 _EMPTY = frozenset(
     ("la", "co", "thi", "ma", "o", "cho", "cua", "toi", "tui", "em", "minh", "a", "nha", "nhe", "nghe", "da", "roi")
     + ("bi", "lam", "di", "duoc", "va", "hay", "cai", "con")
@@ -67,12 +72,18 @@ def pick(message: str, labels: Sequence[str]) -> int | None:
             return fitting[0] if len(fitting) == 1 else None
     asked = set(said.split())
     scores = []
-    for label in folded:
-        own = set(label.split()) - _EMPTY or set(label.split())
+    for label, shown in zip(folded, labels, strict=True):
         others = set().union(*(set(o.split()) for o in folded if o != label))
-        telling = own - others or own
-        scores.append(len(own & asked) / len(own) + len(telling & asked) / len(telling))
+        parts = [p for x in _PARTS.split(shown) if len(set((p := lexicon().normalise(x).folded).split()) - _EMPTY) > 1]
+        scores.append(max(_share(words.split(), asked, others) for words in (label, *parts)))
     order = sorted(range(len(labels)), key=lambda i: -scores[i])
     if not order or scores[order[0]] < 0.9 or (len(order) > 1 and scores[order[0]] - scores[order[1]] < 0.3):
         return None
     return order[0]
+
+
+def _share(words: list[str], asked: set[str], others: set[str]) -> float:
+    """How much of a label (or a part of two words and more) was said, its telling words counted twice: 0 to 2."""
+    own = set(words) - _EMPTY or set(words)
+    telling = own - others or own
+    return len(own & asked) / len(own) + len(telling & asked) / len(telling)

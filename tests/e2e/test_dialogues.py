@@ -10,8 +10,8 @@ A file is a list of dialogues: ``name`` and ``turns``; a turn has one of
 ``kill``    ``rasa``, ``actions`` or ``gateway`` dies and comes up again
 
 and what a good answer is: ``procedure`` (a code, or null), ``intent``, ``contains`` / ``lacks`` (texts, any case),
-``buttons`` / ``no_buttons`` (parts of labels). ``user``: who says it (default: one for each dialogue). Of every answer it is
-checked that it leads on (a button or a question) and that a procedure shown has its source and date.
+``buttons`` / ``no_buttons`` (parts of labels). ``user``: who says it (default: one for each dialogue). Of every answer
+it is checked that it leads on (a button or a question) and that a procedure shown has its source and date.
 """
 
 from __future__ import annotations
