@@ -49,6 +49,8 @@ _BUTTONS = 6
 def respond(turn: Turn) -> Outcome:
     """The outcome of a turn. A typed answer to what was asked last comes first; an unknown intent is a search."""
     pending = turn.slots.get("pending") or {}
+    if not turn.tapped and talk.secret_wanted(turn.text):
+        turn.intent = "offer_secret"
     typed = _TYPED.get(pending.get("ask", "")) if not turn.tapped and turn.intent not in _ALWAYS else None
     if pending.get("aside") and turn.intent in ("affirm", "deny"):
         typed = None  # a bare yes or no answers what was said last, never a question before that

@@ -168,9 +168,7 @@ def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "", drop: bo
     lines = [_line(n, choice, intro) for n, choice in enumerate(asking.choices, 1)]
     opens = wanted or "open_procedure"
     buttons = [
-        Button.to(
-            f"{n}. {shorten(choice.label, LABEL_LIMIT - 3)}", wanted or "open_procedure", code=choice.procedure.code
-        )
+        Button.to(f"{n}. {shorten(choice.label, LABEL_LIMIT - 3)}", opens, code=choice.procedure.code)
         for n, choice in enumerate(asking.choices, 1)
     ]
     buttons.append(Button.to(text("button_none"), "none_of_these"))

@@ -18,6 +18,8 @@ _NUMBERED = re.compile(
 )
 _PARTS = re.compile(r"[,;/]|\bhoặc\b|\bhay\b")
 """What stands between parts of a label, each of which may be said for the whole."""
+BRIEF = 4
+"""Words up to which one word of a label may stand for a part of it."""
 _EMPTY = frozenset(
     ("la", "co", "thi", "ma", "o", "cho", "cua", "toi", "tui", "em", "minh", "a", "nha", "nhe", "nghe", "da", "roi")
     + ("bi", "lam", "di", "duoc", "va", "hay", "cai", "con")
@@ -74,8 +76,9 @@ def pick(message: str, labels: Sequence[str]) -> int | None:
     scores = []
     for label, shown in zip(folded, labels, strict=True):
         others = set().union(*(set(o.split()) for o in folded if o != label))
-        parts = [p for x in _PARTS.split(shown) if len(set((p := lexicon().normalise(x).folded).split()) - _EMPTY) > 1]
-        scores.append(max(_share(words.split(), asked, others) for words in (label, *parts)))
+        parts = [lexicon().normalise(part).folded.split() for part in _PARTS.split(shown)]
+        parts = [part for part in parts if len(set(part) - _EMPTY) > (len(asked) > BRIEF)]
+        scores.append(max(_share(words, asked, others) for words in (label.split(), *parts)))
     order = sorted(range(len(labels)), key=lambda i: -scores[i])
     if not order or scores[order[0]] < 0.9 or (len(order) > 1 and scores[order[0]] - scores[order[1]] < 0.3):
         return None

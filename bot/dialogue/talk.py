@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.dialogue import find
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
 from bot.texts import text
+from index.text import fold
 
 INTENTS = (
     "greet", "thanks", "goodbye", "help", "about_bot", "file_for_me", "offer_secret", "complaint", "talk_to_person",
     "insult", "chitchat", "restart", "forget_me",
 )  # fmt: skip
 CLEARED = ("candidates", "pending", "last_aspect")
+
+_SECRET = re.compile(r"\b(?:otp|mat khau|passcode|mat ma|ma xac (?:nhan|thuc)|ma bi mat)\b")
+_SOMEBODY = re.compile(
+    r"\b(?:nguoi (?:ta|la|nao)|co (?:ai|nguoi)|ai|cong an|can bo|nhan vien|ho|xung|goi dien|goi toi)\b"
+)
+_WANTS = re.compile(r"\b(?:xin|hoi|doi|keu|yeu cau|doc|dua)\b")
+
+
+def secret_wanted(message: str) -> bool:
+    """Whether a message tells of somebody who wants a secret: a fraud in progress, answered whatever else is said.
+
+    >>> secret_wanted("công an gọi điện kêu đọc mã OTP"), secret_wanted("mã OTP không về")
+    (True, False)
+    """
+    said = fold(message)
+    return all(words.search(said) for words in (_SECRET, _SOMEBODY, _WANTS))
 
 
 def handle(turn: Turn) -> Outcome:

@@ -113,12 +113,16 @@ class Bot:
         self.send(user=user, text=text)
         return self.receive()
 
+    def label(self, part: str, user: str = "u1") -> str:
+        """The first label of the last reply that holds ``part``."""
+        labels = self.last.get(user, [])
+        found = next((x for x in labels if part in x), None)
+        assert found, f"no button {part!r} among {labels}"
+        return found
+
     def tap(self, label: str, user: str = "u1") -> dict[str, Any]:
         """Tap the button of the last reply whose label holds ``label``."""
-        labels = self.last.get(user, [])
-        at = next((i for i, x in enumerate(labels, 1) if label in x), None)
-        assert at, f"no button {label!r} among {labels}"
-        self.send(user=user, button=at)
+        self.send(user=user, button=self.last[user].index(self.label(label, user)) + 1)
         return self.receive()
 
     def kill(self, part: str) -> None:

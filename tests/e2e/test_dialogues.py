@@ -12,6 +12,9 @@ A file is a list of dialogues: ``name`` and ``turns``; a turn has one of
 and what a good answer is: ``procedure`` (a code, or null), ``intent``, ``contains`` / ``lacks`` (texts, any case),
 ``buttons`` / ``no_buttons`` (parts of labels). ``user``: who says it (default: one for each dialogue). Of every answer
 it is checked that it leads on (a button or a question) and that a procedure shown has its source and date.
+
+A dialogue with ``transcript`` (a file's name), ``title`` and ``about`` is also written to ``docs/vi/ban-ghi`` by
+``scripts/transcripts.py``; the test fails when what is written there is no longer what the bot says.
 """
 
 from __future__ import annotations
@@ -21,14 +24,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transcripts
 import yaml
 from harness import Bot
 
 FILES = sorted((Path(__file__).parent / "dialogues").glob("*.yml"))
-DIALOGUES = [(f.stem, d) for f in FILES for d in yaml.safe_load(f.read_text(encoding="utf-8"))]
+
+
+def load(file: Path) -> list[dict[str, Any]]:
+    """The dialogues of a file."""
+    dialogues: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return dialogues
+
+
+DIALOGUES = [(f.stem, d) for f in FILES for d in load(f)]
 LONG = re.compile(r"LẶP(\d+)")
-SHORT = re.compile(r"\b[A-Z][A-Z0-9]{2}-[A-Z][A-Z0-9]{2}\b")
-"""A short code as it is shown."""
 DOES = {"say", "tap", "later", "kill"}
 KEYS = DOES | {"until", "user", "procedure", "intent", "contains", "lacks", "buttons", "no_buttons"}
 MOST = 20
@@ -37,14 +47,28 @@ MOST = 20
 
 @pytest.mark.parametrize(("file", "dialogue"), DIALOGUES, ids=[f"{f}: {d['name']}" for f, d in DIALOGUES])
 def test_dialogue(bot: Bot, file: str, dialogue: dict[str, Any]) -> None:
+    talk = play_all(bot, dialogue)
+    if "transcript" in dialogue:
+        path = transcripts.FOLDER / f"{dialogue['transcript']}.md"
+        now = transcripts.render(dialogue, f"{file}.yml", talk)
+        assert path.is_file(), "run python scripts/transcripts.py"
+        assert transcripts.same(path.read_text(encoding="utf-8"), now), f"run python scripts/transcripts.py for {path}"
+
+
+def play_all(bot: Bot, dialogue: dict[str, Any]) -> list[transcripts.Said]:
+    """Play a dialogue and check every turn; what was said and answered."""
     known: dict[str, str] = {}
+    talk = []
     for number, turn in enumerate(dialogue["turns"], 1):
-        for answer in play(bot, dialogue["name"], turn, known):
-            check(turn, answer, f"turn {number}")
+        done = play(bot, dialogue["name"], turn, known)
+        for at, (_, answer) in enumerate(done, 1):
+            check(turn if at == len(done) else {}, answer, f"turn {number}")
+        talk += done
+    return talk
 
 
-def play(bot: Bot, name: str, turn: dict[str, Any], known: dict[str, str]) -> list[dict[str, Any]]:
-    """Do a turn; its answer, none for what nobody answers. ``known``: what the dialogue has shown (``mã``)."""
+def play(bot: Bot, name: str, turn: dict[str, Any], known: dict[str, str]) -> list[transcripts.Said]:
+    """Do a turn; what was done and answered. ``known``: what the dialogue has shown (``mã``)."""
     assert turn.keys() <= KEYS, f"unknown keys {turn.keys() - KEYS}"
     assert len(turn.keys() & DOES) == 1, f"one of {DOES} is wanted: {turn}"
     user = f"{name}/{turn.get('user', 'u')}"
@@ -55,17 +79,18 @@ def play(bot: Bot, name: str, turn: dict[str, Any], known: dict[str, str]) -> li
         bot.later(turn["later"])
         return []
     if "say" in turn:
-        answer = bot.say(LONG.sub(long, turn["say"]).replace("{mã}", known.get("mã", "{mã}")), user)
+        said = LONG.sub(long, turn["say"]).replace("{mã}", known.get("mã", "{mã}"))
+        done = [(f"**Bạn:** {said}", bot.say(said, user))]
     else:
-        answer = bot.tap(turn["tap"], user)
-        for _ in range(MOST):
-            if "until" not in turn or turn["until"] in text_of(answer):
-                break
-            answer = bot.tap(turn["tap"], user)
-        assert turn.get("until", "") in text_of(answer), f"never came to {turn['until']!r}"
-    if found := SHORT.search(text_of(answer)):
-        known["mã"] = found[0]
-    return [answer]
+        done = []
+        while not done or ("until" in turn and turn["until"] not in text_of(done[-1][1])):
+            assert len(done) < MOST, f"never came to {turn['until']!r}"
+            label = bot.label(turn["tap"], user)
+            done.append((f"**Bạn bấm:** `{label}`", bot.tap(label, user)))
+    for _, answer in done:
+        if found := transcripts.SHORT.search(text_of(answer)):
+            known["mã"] = found[0]
+    return done
 
 
 def text_of(answer: dict[str, Any]) -> str:
