@@ -40,7 +40,7 @@ _TYPED: dict[str, Callable[[Turn], Outcome | None]] = {
 }
 """What was asked last (slot ``pending``) -> who understands a typed answer to it."""
 _ALWAYS = ("guide_stop", "restart", "forget_me", "offer_secret", "file_for_me", "talk_to_person", "rescue", "case")
-"""Intents that are no answer to a question, whatever their words."""
+"""Intents that are no answer to a question, unless the words are exactly one of its answers."""
 _CHOICES = (*_TYPED, "choose")
 """What is asked with answers as buttons, to which a way back to the guide comes last."""
 _BUTTONS = 6
@@ -51,7 +51,8 @@ def respond(turn: Turn) -> Outcome:
     pending = turn.slots.get("pending") or {}
     if not turn.tapped and talk.secret_wanted(turn.text):
         turn.intent = "offer_secret"
-    typed = _TYPED.get(pending.get("ask", "")) if not turn.tapped and turn.intent not in _ALWAYS else None
+    turn.exact = turn.intent in _ALWAYS
+    typed = _TYPED.get(pending.get("ask", "")) if not turn.tapped else None
     if pending.get("aside") and turn.intent in ("affirm", "deny"):
         typed = None  # a bare yes or no answers what was said last, never a question before that
     outcome = typed(turn) if typed else None
@@ -69,14 +70,16 @@ def _lead_back(turn: Turn, outcome: Outcome) -> None:
     if "guide" in outcome.slots or turn.intent in ("restart", "forget_me"):
         return
     line, resume = turn.back_to_guide()
-    if not line or not turn.guide:
+    if not line or not turn.guide or any(b.payload.startswith("/guide_next") for b in outcome.reply.buttons):
         return
     code = turn.guide.get("code")
     asked = (outcome.slots.get("pending") or {}).get("ask")
     begin = f'/guide_start{{"code": "{code}"}}'
+    held = any(b.payload == resume[0].payload for b in outcome.reply.buttons)
     others = [b for b in outcome.reply.buttons if b.payload not in (begin, resume[0].payload)][: _BUTTONS - 1]
     buttons = (*others, *resume) if asked in _CHOICES else (*resume, *others)
-    body = outcome.reply.text if line in outcome.reply.text else f"{outcome.reply.text}\n\n{line}"
+    said = outcome.reply.text
+    body = said if held or asked in _CHOICES or line in said else f"{said}\n\n{line}"
     outcome.reply = replace(outcome.reply, text=body, buttons=buttons)
     was_open = "pending" not in outcome.slots and (turn.slots.get("pending") or {}).get("ask") in _TYPED
     if asked not in _CHOICES and not was_open:

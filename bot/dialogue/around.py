@@ -154,6 +154,13 @@ def _count(turn: Turn, filed: dt.datetime, limit: TimeLimit) -> list[str]:
 
 # -- the place
 
+_WHICH_PLACE = re.compile(r"\b(?:(?:xa|phuong|thi tran|noi) (?:nao|gi|moi)|ten (?:gi|moi)|cu|sap nhap)\b")
+
+
+def asks_place(turn: Turn) -> bool:
+    """Whether a message that asks where names a commune and wants to know which one that is now."""
+    return bool(_WHICH_PLACE.search(fold(turn.text))) and turn.assistant.places.find(turn.text) is not None
+
 
 def place(turn: Turn) -> Outcome:
     """What an old commune or district is called now; asked back when that depends, never guessed."""

@@ -37,6 +37,8 @@ def handle(turn: Turn) -> Outcome:
     aspect = ASPECT_OF[turn.intent]
     if aspect == "limit" and not turn.tapped and around.names_day(turn.text):
         return around.deadline(turn)
+    if aspect == "where" and not turn.tapped and around.asks_place(turn):
+        return around.place(turn)
     if aspect == "status":
         return turn.reply(text("status"), Button.to(text("button_people"), "talk_to_person"))
     if turn.entities.get("code"):

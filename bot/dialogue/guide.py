@@ -8,7 +8,7 @@ from typing import Any
 from bot import answers
 from bot.dialogue import find
 from bot.dialogue.facts import aspects_in
-from bot.dialogue.pick import pick, unsure
+from bot.dialogue.pick import unsure
 from bot.dialogue.turn import ASKING, Turn
 from bot.reply import Button, Outcome
 from bot.service import shown_short
@@ -181,10 +181,10 @@ def take_typed(turn: Turn) -> Outcome | None:
     if question is None:
         return None
     labels = [*(o.label for o in question.options), text("button_unsure")]
-    at = pick(turn.text, labels)
+    at = turn.picked(labels)
     if at is not None and aspects_in(turn.text) and not aspects_in(labels[at]):
         return None  # it asks something, in words that a label has too
-    if at is None and (turn.intent == "dont_know" or unsure(turn.text)):
+    if at is None and not turn.exact and (turn.intent == "dont_know" or unsure(turn.text)):
         at = len(question.options)
     if at is None:
         return None
@@ -244,6 +244,8 @@ def show(turn: Turn, procedure: Procedure, held: dict[str, Any], at: int, *, not
     body = _before(turn, procedure, guide, held) if at < 0 else _step(guide.steps[at], at, len(guide.steps))
     date = f"{(procedure.updated_on or procedure.checked_on):%d/%m/%Y}"
     body += "\n\n" + text("guide_source", date=f"{guide.checked_on:%d/%m/%Y}", source=date)
+    if at >= 0:
+        body += "\n\n" + text("guide_ask")
     if at < 0:
         here = {"code": procedure.code, "id": BEFORE}
         buttons = [
@@ -291,6 +293,8 @@ def _before(turn: Turn, procedure: Procedure, guide: Guide, held: dict[str, Any]
     if facts := case_facts(turn, mine.agency, held.get("answers", {}), procedure):
         blocks.append(facts)
     blocks.append("\n".join([text("guide_before"), *(f"• {line}" for line in guide.before)]))
+    if any(step.certainty == "likely" for step in guide.steps):
+        blocks.append(text("guide_likely"))
     return "\n\n".join(blocks)
 
 
@@ -312,9 +316,7 @@ def _step(step: Step, at: int, count: int) -> str:
     lines.append(text("guide_see", see=step.see))
     lines += [text("guide_mistake", mistake=m) for m in step.mistakes]
     lines.append(text("guide_skill", skill=step.skill))
-    if step.certainty == "likely":
-        lines.append(text("guide_likely"))
-    return "\n".join([*lines, "", text("guide_ask")])
+    return "\n".join(lines)
 
 
 def _short(turn: Turn, procedure: Procedure) -> Outcome:
@@ -350,7 +352,7 @@ def take_rating(turn: Turn) -> Outcome | None:
     """A typed answer to how it went; None for anything else."""
     if turn.intent in RATINGS:
         return _rate(turn)
-    at = pick(turn.text, [text(f"button_{a}") for a in RATINGS])
+    at = turn.picked([text(f"button_{a}") for a in RATINGS])
     if at is None:
         return None
     turn.intent = RATINGS[at]

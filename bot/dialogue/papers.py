@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from bot import answers
 from bot.dialogue import guide
-from bot.dialogue.pick import pick
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome, shorten
 from bot.service import shown_short
@@ -121,7 +120,11 @@ def _ticked(turn: Turn, held: dict[str, Any], every: list[Paper]) -> dict[str, A
 
 def take_typed(turn: Turn) -> Outcome | None:
     """Numbers typed while the list is open; None for anything else."""
-    if not re.fullmatch(r"\D{0,20}\d{1,2}(?:\D{1,5}\d{1,2})*\D{0,12}", turn.text) or len(turn.text.split()) > 8:
+    if (
+        turn.exact
+        or not re.fullmatch(r"\D{0,20}\d{1,2}(?:\D{1,5}\d{1,2})*\D{0,12}", turn.text)
+        or len(turn.text.split()) > 8
+    ):
         return None
     turn.entities = {"code": (turn.slots.get("pending") or {}).get("code")}
     turn.intent = "tick"
@@ -138,7 +141,11 @@ def precheck(turn: Turn) -> Outcome:
     portal = str(held.get("portal") or "")
     checks = worth_checking(turn.assistant.returns, code, portal or "online", CHECKS)
     lines = [text("precheck"), *(f"{n}. {r.check}" for n, r in enumerate(checks, 1)), "", text("precheck_how")]
-    onwards = Button.to(text("button_precheck_fine"), "guide_next", code=code, id=held.get("step")) if held else None
+    onwards = (
+        Button.to(text("button_precheck_fine"), "guide_next", code=code, id=held.get("step"))
+        if held.get("step") == guide.CHECK
+        else None
+    )
     buttons = [onwards] if onwards else []
     buttons.append(Button.to(text("button_precheck_doubt"), "returned", code=code))
     buttons.append(Button.to(text("button_people"), "talk_to_person"))
@@ -170,7 +177,7 @@ def take_reason(turn: Turn) -> Outcome | None:
     """One of the reasons by its number; None for anything else."""
     reasons = {r.id: r for r in turn.assistant.returns}
     offered = [reasons[i] for i in (turn.slots.get("pending") or {}).get("ids") or () if i in reasons]
-    at = pick(turn.text, [r.title for r in offered])
+    at = turn.picked([r.title for r in offered])
     return None if at is None else _reason(turn, offered[at])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.dialogue.pick import pick
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
 from bot.texts import text
@@ -30,6 +29,7 @@ def describe(turn: Turn) -> Outcome:
     step = (turn.guide or {}).get("step", "")
     here = [r for r in turn.assistant.rescues.values() if step in r.steps]
     likely = [turn.assistant.rescues[n.id] for n in near if n.score >= FAINT]
+    likely.sort(key=lambda rescue: step not in rescue.steps)
     offered = list(dict.fromkeys([*likely, *(here or turn.assistant.rescues.values())]))[:4]
     buttons = [Button.to(r.title, "rescue", id=r.id) for r in offered]
     return turn.reply(
@@ -53,13 +53,13 @@ def take_typed(turn: Turn) -> Outcome | None:
         return None
     if pending.get("ask") == "stuck":
         offered = [r for i in pending.get("ids") or () if (r := turn.assistant.rescues.get(i))]
-        at = pick(turn.text, [r.title for r in offered])
+        at = turn.picked([r.title for r in offered])
         return None if at is None else _at(turn, offered[at], "")
     found = turn.assistant.rescues.get(str(pending.get("id") or ""))
     node = found.node(str(pending.get("node") or "")) if found else None
     if found is None or node is None:
         return None
-    at = pick(turn.text, [way.label for way in node.options])
+    at = turn.picked([way.label for way in node.options])
     return None if at is None else _at(turn, found, node.options[at].to)
 
 

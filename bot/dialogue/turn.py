@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bot import answers
 from bot.assistant import Assistant
+from bot.dialogue.pick import pick
 from bot.reply import Button, Outcome, Reply
 from bot.texts import text
 from knowledge.model import Procedure
@@ -83,6 +85,8 @@ class Turn:
     keep_days: int = 60
     tapped: bool = False
     missed: bool = False
+    exact: bool = False
+    """Whether only the very words of a label count as an answer."""
     others: list[str] = field(default_factory=list)
     """More aspects that the message asks for, beside the one of its intent."""
 
@@ -96,6 +100,10 @@ class Turn:
         """The procedure in hand: named by the button, else by the slot."""
         code = self.entities.get("code") or self.slots.get("procedure")
         return self.assistant.procedure(str(code)) if code else None
+
+    def picked(self, labels: Sequence[str]) -> int | None:
+        """Position of the label that the message means."""
+        return pick(self.text, labels, exact=self.exact)
 
     def portal_name(self, procedure: Procedure) -> str:
         """Where it is filed online, for people."""
