@@ -1,9 +1,10 @@
 """``service.db``: what happens while the bot runs. Users only as keyed hashes, texts only after masking.
 
 Tables: ``inbox`` and ``outbox`` (see :mod:`bot.inbox`), ``buttons`` (short key → payload), ``talks`` (slots of a
-conversation as the last turn left them), ``progress`` (guide in hand of a user, what they answered and ticked, its
-short code), ``unanswered`` (questions that found nothing), ``ratings`` (how people got on, counted by day and
-procedure, of nobody in particular), ``users`` (last seen, guides finished), ``owed`` (whom Rasa has yet to forget).
+conversation as the last turn left them), ``progress`` (guides of a user, one a procedure: how far, what they answered
+and ticked, its short code, whether it is ``parked``: put aside by starting over), ``unanswered`` (questions that found
+nothing), ``ratings`` (how people got on, counted by day and procedure, of nobody in particular), ``users`` (last seen,
+guides finished), ``owed`` (whom Rasa has yet to forget).
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ create table if not exists buttons (
 );
 create index if not exists buttons_user on buttons (user, made);
 create table if not exists progress (
-    user text primary key, code text not null, portal text not null, step text not null, changed real not null,
-    answers text not null default '{}', ticked text not null default '[]', short text not null default ''
+    user text not null, code text not null, portal text not null, step text not null, changed real not null,
+    answers text not null default '{}', ticked text not null default '[]', short text not null default '',
+    parked integer not null default 0, primary key (user, code)
 );
 create table if not exists ratings (
     day text not null, code text not null, answer text not null, times integer not null,
@@ -65,6 +67,16 @@ _LATER = (
     ("progress", "short", "text not null default ''"), ("users", "done", "integer not null default 0"),
 )  # fmt: skip
 """Columns that a file of an earlier version may lack."""
+_OF_ONE = """
+begin;
+alter table progress rename to progress_of_one;
+{schema}
+insert into progress (user, code, portal, step, changed, answers, ticked, short)
+    select user, code, portal, step, changed, answers, ticked, short from progress_of_one;
+drop table progress_of_one;
+commit;
+"""
+"""For a file of an earlier version, which held one guide a user."""
 SHORT = 6
 _LETTERS, _MARKS = "ABCDEFGHJKMNPQRSTVWXYZ", "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Without letters and digits that are taken for one another; letters alone at both halves' beginnings."""
@@ -86,6 +98,8 @@ class Service:
         for table, column, kind in _LATER:
             if column not in {row[1] for row in connection.execute(f"pragma table_info({table})")}:
                 connection.execute(f"alter table {table} add column {column} {kind}")
+        if not any(row[1] == "parked" for row in connection.execute("pragma table_info(progress)")):
+            connection.executescript(_OF_ONE.replace("{schema}", _SCHEMA))
         connection.execute("create index if not exists progress_short on progress (short)")
         connection.execute("create index if not exists inbox_open on inbox (chat, state) where state != 'done'")
         connection.execute("create index if not exists outbox_sending on outbox (state) where state = 'sending'")
@@ -200,16 +214,22 @@ class Service:
     # -- progress of guides
 
     def progress(self, user: str) -> Progress | None:
-        """The guide in hand."""
-        return self._held("user = ?", user)
+        """The guide in hand: the one moved last of those not put aside."""
+        return self._held("user = ? and not parked order by changed desc", user)
+
+    def begun(self, user: str, code: str = "") -> Progress | None:
+        """A user's guide of this procedure, in hand or not; without a code the one moved last."""
+        if code:
+            return self._held("user = ? and code = ?", user, code)
+        return self._held("user = ? order by changed desc", user)
 
     def shared(self, short: str) -> Progress | None:
         """The guide with this short code, whoever began it; the code says nothing about them."""
         return self._held("short = ? order by changed desc", short)
 
-    def _held(self, where: str, value: str) -> Progress | None:
+    def _held(self, where: str, *values: str) -> Progress | None:
         row = self.run(
-            f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", (value,)
+            f"select code, portal, step, answers, ticked, short from progress where {where} limit 1", values
         ).fetchone()
         if not row:
             return None
@@ -217,15 +237,16 @@ class Service:
         return held | {"answers": json.loads(held["answers"]), "ticked": json.loads(held["ticked"])}
 
     def keep_progress(self, user: str, held: Progress | None) -> None:
-        """Set or end the guide in hand; a new one gets a short code unless it brings its own."""
+        """Set the guide in hand, or end it (then one begun before is in hand); a new one gets a short code."""
         if held is None:
-            self.run("delete from progress where user = ?", (user,))
+            if current := self.progress(user):
+                self.run("delete from progress where user = ? and code = ?", (user, current["code"]))
             return
         self.run(
             "insert into progress (user, code, portal, step, changed, answers, ticked, short)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user) do update set code = excluded.code,"
+            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (user, code) do update set"
             " portal = excluded.portal, step = excluded.step, changed = excluded.changed, answers = excluded.answers,"
-            " ticked = excluded.ticked, short = excluded.short",
+            " ticked = excluded.ticked, short = excluded.short, parked = 0",
             (
                 user,
                 held["code"],
@@ -237,6 +258,10 @@ class Service:
                 held.get("short") or new_short(),
             ),  # fmt: skip
         )
+
+    def park(self, user: str) -> None:
+        """Put all guides of a user aside: none is in hand then, none is lost."""
+        self.run("update progress set parked = 1 where user = ?", (user,))
 
     # -- how people get on
 

@@ -34,6 +34,14 @@ class Memory:
         """The guide with this short code."""
         return self._service.shared(short)
 
+    def begun(self, code: str = "") -> Progress | None:
+        """The guide of this procedure, in hand or not; without a code the one moved last."""
+        return self._service.begun(self._user, code)
+
+    def park(self) -> None:
+        """Put all guides aside."""
+        self._notes.append(lambda: self._service.park(self._user))
+
     def finished(self) -> None:
         """A guide has come to its end."""
         self._notes.append(lambda: self._service.finished(self._user))
@@ -85,7 +93,6 @@ def take_turn(
             return Outcome(Reply.from_json(known["reply"]), known["slots"])
         memory.write()
         if intent in FORGETTING:
-            service.keep_progress(user, None)
             service.keep_slots(user, None)
         else:
             if guide[0]:

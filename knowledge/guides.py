@@ -144,8 +144,9 @@ class Guides:
 
     @property
     def step_ids(self) -> frozenset[str]:
-        """Ids of all steps of all portals."""
-        return frozenset(step.id for portal in self.portals.values() for step in portal.steps)
+        """Ids of all steps: of the portals, and of the procedures' extra ones."""
+        shared = (step.id for portal in self.portals.values() for step in portal.steps)
+        return frozenset((*shared, *(extra.step.id for guide in self.own.values() for extra in guide.extra)))
 
     def questions_of(self, code: str) -> tuple[Question, ...]:
         """What to ask about a procedure before its guide."""

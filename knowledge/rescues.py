@@ -105,7 +105,9 @@ def load_rescues(
             raise DataError(f"unknown hotline {rescue.hotline!r}", path, locate(path, (i, "hotline")))
         for n, step_id in enumerate(rescue.steps):
             if step_id not in step_ids:
-                raise DataError(f"no portal has a step {step_id!r}", path, locate(path, (i, "steps", n)))
+                raise DataError(
+                    f"no portal and no procedure has a step {step_id!r}", path, locate(path, (i, "steps", n))
+                )
         _check_tree(path, i, rescue)
     return rescues
 

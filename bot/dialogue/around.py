@@ -75,11 +75,31 @@ def filed_at(message: str, now: dt.datetime) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(9 if hour is None else hour))
 
 
+def names_day(message: str) -> bool:
+    """Whether a message names a day by its date."""
+    return bool(_DATE.search(message))
+
+
+def without_day(message: str) -> str:
+    """A message without the day and hour it names.
+
+    >>> without_day("nộp đăng ký thường trú hôm nay thì bao giờ có")
+    'nộp đăng ký thường trú thì bao giờ có'
+    """
+    said = fold(message)
+    if len(said) != len(message):
+        return message
+    for words in (_DATE, _RELATIVE_WORD, _WEEKDAY, _HOUR):
+        for found in reversed(list(words.finditer(said))):
+            said, message = (t[: found.start()] + t[found.end() :] for t in (said, message))
+    return " ".join(message.split())
+
+
 def deadline(turn: Turn) -> Outcome:
     """By which day the result is due, how that was counted, and what to do when it has passed."""
     procedure = turn.procedure
     if not turn.entities.get("code"):
-        named = lexicon().without_aspects(turn.text)
+        named = lexicon().without_guide_words(lexicon().without_aspects(without_day(turn.text)))
         found = turn.assistant.searcher.run(named) if len(named.split()) >= 2 else None
         if found and found.decision == "answer" and (procedure is None or found.right > 0.6):
             procedure = turn.assistant.procedure(found.hits[0].code)
@@ -96,13 +116,8 @@ def deadline(turn: Turn) -> Outcome:
     if len(limits) > LIMITS:
         lines.append(text("deadline_more"))
     lines += ["", text("deadline_after")]
-    line, resume = turn.back_to_guide()
-    if line:
-        lines += ["", line]
     buttons = [Button.to(text("button_late"), "complaint"), *find.fact_buttons(procedure, but="ask_time_limit")[:2]]
-    return turn.reply(
-        "\n".join(lines), *resume, *buttons, procedure=procedure, pending={"ask": "resume" if resume else "guide"}
-    )
+    return turn.reply("\n".join(lines), *buttons, procedure=procedure, pending={"ask": "guide"})
 
 
 def _limits(turn: Turn, procedure: Procedure) -> list[TimeLimit]:
@@ -138,6 +153,13 @@ def _count(turn: Turn, filed: dt.datetime, limit: TimeLimit) -> list[str]:
 
 
 # -- the place
+
+_WHICH_PLACE = re.compile(r"\b(?:(?:xa|phuong|thi tran|noi) (?:nao|gi|moi)|ten (?:gi|moi)|cu|sap nhap)\b")
+
+
+def asks_place(turn: Turn) -> bool:
+    """Whether a message that asks where names a commune and wants to know which one that is now."""
+    return bool(_WHICH_PLACE.search(fold(turn.text))) and turn.assistant.places.find(turn.text) is not None
 
 
 def place(turn: Turn) -> Outcome:

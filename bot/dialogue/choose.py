@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.dialogue import find, guide, stuck
+from bot import answers
+from bot.dialogue import facts, find, guide, stuck
 from bot.dialogue.pick import ordinal
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
@@ -34,9 +35,14 @@ def handle(turn: Turn) -> Outcome:
         case "step":
             turn.intent = "guide_next"
             return guide.handle(turn)
-        case "resume":
+        case "resume" | "case":
             turn.intent = "guide_resume"
             return guide.handle(turn)
+        case "rescue" | "stuck":
+            return stuck.again(turn)
+    if procedure := turn.procedure:
+        asked = text("what_next", name=answers.title_of(procedure))
+        return turn.reply(asked, *find.fact_buttons(procedure), procedure=procedure)
     return turn.reply(text("need_procedure"), Button.to(text("button_help"), "help"))
 
 
@@ -60,13 +66,14 @@ def _not_known(turn: Turn, candidates: list[str]) -> Outcome:
     turn.missed = True
     if candidates and turn.misses < 1:
         return find.clarify_codes(turn, candidates, intro=text("clarify_unsure"))
-    line, resume = turn.back_to_guide()
-    body = "\n\n".join(x for x in (text("dont_know"), line) if x)
-    return turn.reply(body, *resume, Button.to(text("button_people"), "talk_to_person"))
+    return turn.reply(text("dont_know"), Button.to(text("button_people"), "talk_to_person"))
 
 
 def _open(turn: Turn, code: str) -> Outcome:
     procedure = turn.assistant.procedure(code)
+    if procedure and (wanted := (turn.slots.get("pending") or {}).get("wanted")):
+        turn.intent, turn.entities = str(wanted), {"code": code}
+        return facts.handle(turn)
     return find.show(turn, procedure) if procedure else find.nothing(turn, None)
 
 
@@ -77,6 +84,4 @@ def _no(turn: Turn, pending: str | None) -> Outcome:
         case "step":
             turn.intent, turn.tapped = "guide_stuck", True
             return stuck.describe(turn)
-    line, resume = turn.back_to_guide()
-    body = "\n\n".join(x for x in (text("deny"), line) if x)
-    return turn.reply(body, *resume, Button.to(text("button_help"), "help"), pending=None)
+    return turn.reply(text("deny"), Button.to(text("button_help"), "help"), pending=None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from bot import answers
-from bot.dialogue import find
+from bot.dialogue import around, find
 from bot.dialogue.turn import Turn, today
 from bot.reply import Button, Outcome
 from bot.texts import text
 from index.text import fold, lexicon
+from knowledge.events import Event
 from knowledge.model import Procedure
 
 ASPECT_OF = {
@@ -34,11 +35,17 @@ STRONG = 0.5
 def handle(turn: Turn) -> Outcome:
     """Answer the aspect that the intent asks for."""
     aspect = ASPECT_OF[turn.intent]
+    if aspect == "limit" and not turn.tapped and around.names_day(turn.text):
+        return around.deadline(turn)
+    if aspect == "where" and not turn.tapped and around.asks_place(turn):
+        return around.place(turn)
     if aspect == "status":
         return turn.reply(text("status"), Button.to(text("button_people"), "talk_to_person"))
     if turn.entities.get("code"):
-        procedure = turn.procedure
-        return tell(turn, procedure, aspect) if procedure else find.handle(turn)
+        procedure, pending = turn.procedure, turn.slots.get("pending") or {}
+        chosen = pending.get("ask") == "choose" and pending.get("wanted") == turn.intent
+        turn.others = list(pending.get("others") or ()) if chosen else []
+        return tell(turn, procedure, aspect, new=chosen) if procedure else find.handle(turn)
     current = turn.procedure
     named = lexicon().without_aspects(turn.text)
     turn.others = [a for a in aspects_in(turn.text) if a != aspect]
@@ -47,10 +54,11 @@ def handle(turn: Turn) -> Outcome:
     result = turn.assistant.searcher.run(named if current else turn.text)
     if current is None:
         if result.decision != "answer":
-            return find.clarify(turn, result.hits) if result.decision == "clarify" else find.nothing(turn, result)
+            asks = result.decision == "clarify"
+            return find.clarify(turn, result.hits, wanted=turn.intent) if asks else find.nothing(turn, result)
         found = turn.assistant.procedure(result.hits[0].code)
         assert found is not None
-        return tell(turn, found, aspect, new=True)
+        return tell(turn, found, aspect, new=True, related=find.related_event(turn, turn.text))
     codes = [hit.code for hit in result.hits[:3]]
     if result.decision == "none" or current.code in codes or (result.decision == "clarify" and result.right < STRONG):
         return tell(turn, current, aspect)
@@ -74,14 +82,15 @@ def _which(turn: Turn) -> Outcome:
     """Ask what it is about: among what was offered last, or altogether."""
     if candidates := turn.slots.get("candidates"):
         turn.missed = True
-        return find.clarify_codes(turn, candidates) if turn.misses < 1 else find.nothing(turn, None)
-    line, resume = turn.back_to_guide()
-    body = "\n\n".join(x for x in (text("need_procedure"), line) if x)
-    return turn.reply(body, *resume, Button.to(text("button_help"), "help"))
+        again = turn.misses < 1
+        return find.clarify_codes(turn, candidates, wanted=turn.intent) if again else find.nothing(turn, None)
+    return turn.reply(text("need_procedure"), Button.to(text("button_help"), "help"))
 
 
-def tell(turn: Turn, p: Procedure, aspect: str, *, intro: str = "", new: bool = False) -> Outcome:
-    """The aspect's answer with its source; a procedure that has just come up is named, a guide in progress offered."""
+def tell(
+    turn: Turn, p: Procedure, aspect: str, *, intro: str = "", new: bool = False, related: Event | None = None
+) -> Outcome:
+    """The aspect's answer with its source; a ``new`` procedure is named; ``related``: what it is part of."""
     whole = aspect == "more" or bool(turn.entities.get("aspect"))
     if aspect in ("more", "aspect"):
         aspect = str(turn.entities.get("aspect") or turn.slots.get("last_aspect") or "")
@@ -96,13 +105,8 @@ def tell(turn: Turn, p: Procedure, aspect: str, *, intro: str = "", new: bool = 
     buttons = find.fact_buttons(p, but=INTENT_OF.get(aspect, ""))[:4]
     if more:
         buttons.insert(1, Button.to(text("button_more"), "aspect", code=p.code, aspect=aspect))
-    line, resume = turn.back_to_guide()
-    if line:
-        body = f"{body}\n\n{line}"
-        buttons = [*resume, *buttons[1:]]
-    return turn.reply(
-        body, *buttons[:5], procedure=p, last_aspect=aspect or None, pending={"ask": "resume" if line else "guide"}
-    )
+    buttons = find.with_event(buttons, p, related)
+    return turn.reply(body, *buttons, procedure=p, last_aspect=aspect or None, pending={"ask": "guide"})
 
 
 def answer(turn: Turn, p: Procedure, aspect: str, whole: bool) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from bot import answers
-from bot.dialogue import differ
+from bot.dialogue import differ, stuck
 from bot.dialogue.turn import Turn, today
 from bot.reply import LABEL_LIMIT, Button, Outcome, shorten
 from bot.texts import text
@@ -22,6 +23,9 @@ SURE_OUTSIDE = 0.75
 """Probability that something fits from which a message is searched although its intent says it lies outside."""
 HAPPENED, RELATED = 0.45, 0.5
 """Scores from which a life event is shown where no single procedure is clear, and named beside one that is."""
+BEYOND_DOUBT = 0.9
+"""Probability of being right from which one of several things asked at once counts."""
+_AND_THEN = re.compile(r"[,;.\n]|\b(?:rồi|và|xong|sau đó|với lại)\b", re.I)
 NEAR = 0.25
 """Candidates below this probability are not offered when nothing fits."""
 
@@ -44,44 +48,64 @@ def handle(turn: Turn) -> Outcome:
 def search(turn: Turn, message: str) -> Outcome:
     """Search ``message`` and answer, clarify or say none."""
     result = turn.assistant.searcher.run(message)
+    if len(codes := several(turn, message)) > 1:
+        return clarify_codes(turn, codes, intro=text("clarify_several"))
     if code := turn.entities.get("procedure_code"):
         if not result.hits:
             return _not_held(turn, str(code))
     elif turn.intent == "out_of_scope" and (result.decision == "none" or result.answerable < SURE_OUTSIDE):
         return turn.reply(text("out_of_scope"), Button.to(text("button_help"), "help"))
     happened = next(iter(turn.assistant.happened.run(message, 1)), None)
-    related = turn.assistant.events[happened.id] if happened and happened.score >= RELATED else None
     if result.decision == "answer":
         procedure = turn.assistant.procedure(result.hits[0].code)
         assert procedure is not None
-        return show(turn, procedure, related=related)
+        return show(turn, procedure, related=related_event(turn, message))
     if happened and happened.score >= HAPPENED:
         return event(turn, turn.assistant.events[happened.id], asked=message)
+    if turn.guide and (pinches := stuck.clear(turn)):
+        return pinches
     if result.decision == "clarify":
         return clarify(turn, result.hits)
     return nothing(turn, result)
 
 
+def several(turn: Turn, message: str) -> list[str]:
+    """Codes of the procedures that a message names one after the other, each beyond doubt; two at the most matter."""
+    found: list[str] = []
+    for part in _AND_THEN.split(message):
+        if len(part.split()) < 2:
+            continue
+        result = turn.assistant.searcher.run(part)
+        if result.decision == "answer" and result.right >= BEYOND_DOUBT and result.hits[0].code not in found:
+            found.append(result.hits[0].code)
+    return found[:CHOICES]
+
+
+def related_event(turn: Turn, message: str) -> Event | None:
+    """The life event that a message seems to be part of."""
+    happened = next(iter(turn.assistant.happened.run(message, 1)), None)
+    return turn.assistant.events[happened.id] if happened and happened.score >= RELATED else None
+
+
 def show(turn: Turn, procedure: Procedure, *, intro: str = "", related: Event | None = None) -> Outcome:
     """The card of a procedure, with what people ask next as buttons; ``related``: what it seems to be part of."""
     body = "\n\n".join(x for x in (intro, answers.overview(procedure, today=today())) if x)
-    line, resume = turn.back_to_guide()
-    if line and turn.guide and turn.guide.get("code") != procedure.code:
-        body = f"{body}\n\n{line}"
-    else:
-        resume = ()
-    buttons = fact_buttons(procedure)
-    if related and any(task.code == procedure.code for task in related.items):
-        buttons[-1] = Button.to(text("button_event", title=related.title), "event", id=related.id)
+    buttons = with_event(fact_buttons(procedure), procedure, related)
     return turn.reply(
         body,
         *buttons,
-        *resume,
         procedure=procedure,
         candidates=None,
         pending={"ask": "guide"},
         last_aspect=None,
     )
+
+
+def with_event(buttons: list[Button], procedure: Procedure, related: Event | None) -> list[Button]:
+    """The same with the last one giving way to the life event that the procedure is part of."""
+    if related is None or all(task.code != procedure.code for task in related.items):
+        return buttons
+    return [*buttons[:-1], Button.to(text("button_event", title=related.title), "event", id=related.id)]
 
 
 def event(turn: Turn, found: Event, *, asked: str = "") -> Outcome:
@@ -127,27 +151,32 @@ def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
     return [b for b in buttons if not but or not b.payload.startswith(f"/{but}{{")]
 
 
-def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "", drop: bool = True) -> Outcome:
-    """Ask which of the first few is meant, naming what tells them apart; ``drop``: the one in hand is given up."""
-    return clarify_codes(turn, [hit.code for hit in hits[:CHOICES]], intro=intro, drop=drop)
+def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "", drop: bool = True, wanted: str = "") -> Outcome:
+    """Ask which of the first few is meant, naming what tells them apart; ``drop``: the one in hand is given up.
+
+    ``wanted``: the intent of the question that was asked about it; choosing then answers that, not the card.
+    """
+    return clarify_codes(turn, [hit.code for hit in hits[:CHOICES]], intro=intro, drop=drop, wanted=wanted)
 
 
-def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "", drop: bool = True) -> Outcome:
+def clarify_codes(turn: Turn, codes: Sequence[str], *, intro: str = "", drop: bool = True, wanted: str = "") -> Outcome:
     """The same for codes."""
     chosen = [p for code in codes if (p := turn.assistant.procedure(code))]
     if not chosen:
         return nothing(turn, None)
     asking = differ.ask(chosen)
     lines = [_line(n, choice, intro) for n, choice in enumerate(asking.choices, 1)]
+    opens = wanted or "open_procedure"
     buttons = [
-        Button.to(f"{n}. {shorten(choice.label, LABEL_LIMIT - 3)}", "open_procedure", code=choice.procedure.code)
+        Button.to(f"{n}. {shorten(choice.label, LABEL_LIMIT - 3)}", opens, code=choice.procedure.code)
         for n, choice in enumerate(asking.choices, 1)
     ]
     buttons.append(Button.to(text("button_none"), "none_of_these"))
     dates = sorted({answers.source(p).split("\n")[0] for p in chosen})
     body = "\n".join([intro or _question(asking), *lines, "", dates[-1]])
     shown = [choice.procedure.code for choice in asking.choices]
-    return turn.reply(body, *buttons, candidates=shown, pending={"ask": "choose"}, drop=drop)
+    pending = {"ask": "choose"} | ({"wanted": wanted, "others": turn.others} if wanted else {})
+    return turn.reply(body, *buttons, candidates=shown, pending=pending, drop=drop)
 
 
 def _question(asking: differ.Asking) -> str:
@@ -180,9 +209,7 @@ def nothing(turn: Turn, result: SearchResult | None) -> Outcome:
     near = [hit for hit in result.hits[:3] if hit.score >= NEAR] if result else []
     if near:
         return clarify(turn, near, intro=text("none_near"), drop=False)
-    line, resume = turn.back_to_guide()
-    body = "\n\n".join(x for x in (text("none"), line) if x)
-    return turn.reply(body, *resume, people, candidates=None, pending=None)
+    return turn.reply(text("none"), people, candidates=None, pending=None)
 
 
 def _not_held(turn: Turn, code: str) -> Outcome:

@@ -7,8 +7,9 @@ from typing import Any
 
 from bot import answers
 from bot.dialogue import find
-from bot.dialogue.pick import pick, unsure
-from bot.dialogue.turn import Turn
+from bot.dialogue.facts import aspects_in
+from bot.dialogue.pick import unsure
+from bot.dialogue.turn import ASKING, Turn
 from bot.reply import Button, Outcome
 from bot.service import shown_short
 from bot.texts import text
@@ -21,8 +22,9 @@ INTENTS = (
     "guide_start", "guide_next", "guide_done", "guide_back", "guide_repeat", "guide_stop", "guide_resume", "case",
     "rate_self", "rate_helped", "rate_not",
 )  # fmt: skip
-ASKING, BEFORE = "cases", "before"
-"""Step ids of the questions about the case, and of the list of things to have at hand."""
+BEFORE = "before"
+"""Step id of the list of things to have at hand; :data:`~bot.dialogue.turn.ASKING` is that of the questions."""
+RATINGS = ("rate_self", "rate_helped", "rate_not")
 CHECK = "kiem-tra"
 """The step before handing in, where one checks oneself."""
 
@@ -35,13 +37,17 @@ def handle(turn: Turn) -> Outcome:
         case "case":
             return _take(turn, str(turn.entities.get("id") or ""), str(turn.entities.get("aspect") or ""))
         case "rate_self" | "rate_helped" | "rate_not":
-            return _rate(turn)
+            asked = (turn.slots.get("pending") or {}).get("ask") == "rate"
+            return _rate(turn) if turn.tapped or asked or not turn.text else find.search(turn, turn.text)
+    _settle(turn)
     held = _resumed(turn) if turn.intent == "guide_resume" else turn.guide
     procedure = turn.assistant.procedure(held["code"]) if held else None
     if held is None or procedure is None:
         return _nothing(turn)
     if held.get("step") == ASKING and turn.intent != "guide_stop":
-        return ask(turn, procedure, held)
+        return ask(turn, procedure, _undone(held) if turn.intent == "guide_back" else held)
+    if turn.entities.get("aspect") == "all":
+        return _finish(turn, procedure, turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers")))
     guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
     at = _position(guide, held.get("step", BEFORE))
     if at < 0 and held.get("step", BEFORE) not in (BEFORE, ASKING) and turn.intent != "guide_stop":
@@ -57,10 +63,34 @@ def handle(turn: Turn) -> Outcome:
     return show(turn, procedure, held, at, note=intro)
 
 
+def _settle(turn: Turn) -> None:
+    """Take a move for a mere return where it was not meant for the step that is reached.
+
+    A button of an earlier step or of another guide, tapped late or twice, moves nothing; nor does a typed "go on" after
+    a side question, which goes on with the guide where it was left.
+    """
+    if turn.intent not in ("guide_next", "guide_done", "guide_back"):
+        return
+    held, code = turn.guide or {}, str(turn.entities.get("code") or "")
+    if turn.tapped and code and (code, turn.entities.get("id")) != (held.get("code"), held.get("step")):
+        turn.intent, turn.entities = "guide_resume", {"code": code}
+    elif not turn.tapped and turn.intent == "guide_next" and (turn.slots.get("pending") or {}).get("ask") == "resume":
+        turn.intent = "guide_resume"
+
+
 def _resumed(turn: Turn) -> dict[str, Any] | None:
-    """The guide in hand, or the one with the short code that the message names."""
-    short = str(turn.entities.get("id") or "")
-    return turn.memory.shared(short) if short else turn.guide
+    """The guide with the short code that the message names, that of the button's procedure, or the last one."""
+    if short := str(turn.entities.get("id") or ""):
+        return turn.memory.shared(short)
+    code = str(turn.entities.get("code") or "")
+    if turn.guide and code in ("", turn.guide.get("code")):
+        return turn.guide
+    return turn.memory.begun(code)
+
+
+def _undone(held: dict[str, Any]) -> dict[str, Any]:
+    """The same without the answer given last."""
+    return held | {"answers": dict(list(held.get("answers", {}).items())[:-1])}
 
 
 def start(turn: Turn) -> Outcome:
@@ -86,13 +116,26 @@ def start(turn: Turn) -> Outcome:
         held["answers"] = {}
     if next_question(turn.assistant.guides.questions_of(procedure.code), held["answers"]):
         return ask(turn, procedure, held)
-    return show(turn, procedure, held, -1)
+    return show(turn, procedure, held, -1) if how or turn.entities.get("id") else _where_left(turn, procedure, held)
+
+
+def _where_left(turn: Turn, procedure: Procedure, held: dict[str, Any]) -> Outcome:
+    """The step reached, and a way to begin from the start, where the guide was begun before; else its beginning."""
+    guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
+    at = _position(guide, held.get("step", BEFORE))
+    if at < 0:
+        return show(turn, procedure, held, -1)
+    outcome = show(turn, procedure, held, at, note=text("guide_resume", name=answers.title_of(procedure)))
+    first = Button.to(text("button_from_start"), "guide_start", code=procedure.code, aspect="first")
+    outcome.reply = replace(outcome.reply, buttons=(*outcome.reply.buttons, first))
+    return outcome
 
 
 def of(turn: Turn, procedure: Procedure, portal: str = "") -> dict[str, Any]:
-    """What is held of this procedure's guide: the one in hand when it is the same, else a new one."""
-    if turn.guide and turn.guide.get("code") == procedure.code:
-        return turn.guide | ({"portal": portal} if portal else {})
+    """What is held of this procedure's guide, in hand or begun before, else a new one."""
+    same = turn.guide if turn.guide and turn.guide.get("code") == procedure.code else None
+    if held := same or turn.memory.begun(procedure.code):
+        return held | ({"portal": portal} if portal else {})
     return {"code": procedure.code, "portal": portal, "step": BEFORE, "answers": {}, "ticked": []}
 
 
@@ -137,8 +180,11 @@ def take_typed(turn: Turn) -> Outcome | None:
     question = next((q for q in turn.assistant.guides.questions_of(procedure.code) if q.id == wanted), None)
     if question is None:
         return None
-    at = pick(turn.text, [*(o.label for o in question.options), text("button_unsure")])
-    if at is None and (turn.intent == "dont_know" or unsure(turn.text)):
+    labels = [*(o.label for o in question.options), text("button_unsure")]
+    at = turn.picked(labels)
+    if at is not None and aspects_in(turn.text) and not aspects_in(labels[at]):
+        return None  # it asks something, in words that a label has too
+    if at is None and not turn.exact and (turn.intent == "dont_know" or unsure(turn.text)):
         at = len(question.options)
     if at is None:
         return None
@@ -157,6 +203,8 @@ def _take(turn: Turn, question_id: str, option_id: str) -> Outcome:
     if question is None:
         return ask(turn, procedure, held)
     option = question.option(option_id)
+    if turn.tapped and held.get("answers", {}).get(question_id) == option_id and held.get("step") != ASKING:
+        return _where_left(turn, procedure, held)  # an old button, tapped again
     held["answers"] = {**held.get("answers", {}), question_id: option_id if option else UNSURE}
     if option and option.go:
         return _elsewhere(turn, procedure, held, option.go, option.says)
@@ -196,9 +244,12 @@ def show(turn: Turn, procedure: Procedure, held: dict[str, Any], at: int, *, not
     body = _before(turn, procedure, guide, held) if at < 0 else _step(guide.steps[at], at, len(guide.steps))
     date = f"{(procedure.updated_on or procedure.checked_on):%d/%m/%Y}"
     body += "\n\n" + text("guide_source", date=f"{guide.checked_on:%d/%m/%Y}", source=date)
+    if at >= 0:
+        body += "\n\n" + text("guide_ask")
     if at < 0:
+        here = {"code": procedure.code, "id": BEFORE}
         buttons = [
-            Button.to(text("button_start"), "guide_next"),
+            Button.to(text("button_start"), "guide_next", **here),
             Button.to(text("button_checklist"), "checklist", code=procedure.code),
         ]
         if turn.assistant.guides.questions_of(procedure.code):
@@ -208,10 +259,11 @@ def show(turn: Turn, procedure: Procedure, held: dict[str, Any], at: int, *, not
         elif guide.portal != DIRECT:
             buttons.append(Button.to(text("button_counter"), "guide_start", code=procedure.code, id=DIRECT))
     else:
+        here = {"code": procedure.code, "id": guide.steps[at].id}
         buttons = [
-            Button.to(text("button_next"), "guide_next"),
+            Button.to(text("button_next"), "guide_next", **here),
             Button.to(text("button_stuck"), "guide_stuck"),
-            Button.to(text("button_back"), "guide_back"),
+            Button.to(text("button_back"), "guide_back", **here),
         ]
         if guide.steps[at].id == CHECK:
             buttons.insert(1, Button.to(text("button_precheck"), "precheck"))
@@ -241,6 +293,8 @@ def _before(turn: Turn, procedure: Procedure, guide: Guide, held: dict[str, Any]
     if facts := case_facts(turn, mine.agency, held.get("answers", {}), procedure):
         blocks.append(facts)
     blocks.append("\n".join([text("guide_before"), *(f"• {line}" for line in guide.before)]))
+    if any(step.certainty == "likely" for step in guide.steps):
+        blocks.append(text("guide_likely"))
     return "\n\n".join(blocks)
 
 
@@ -262,9 +316,7 @@ def _step(step: Step, at: int, count: int) -> str:
     lines.append(text("guide_see", see=step.see))
     lines += [text("guide_mistake", mistake=m) for m in step.mistakes]
     lines.append(text("guide_skill", skill=step.skill))
-    if step.certainty == "likely":
-        lines.append(text("guide_likely"))
-    return "\n".join([*lines, "", text("guide_ask")])
+    return "\n".join(lines)
 
 
 def _short(turn: Turn, procedure: Procedure) -> Outcome:
@@ -273,11 +325,12 @@ def _short(turn: Turn, procedure: Procedure) -> Outcome:
     guide = turn.assistant.guide(procedure, held.get("portal", ""), held.get("answers"))
     lines = [text("guide_short", name=answers.title_of(procedure), portal=guide.portal_name)]
     lines += [f"{n}. {step.title}" for n, step in enumerate(guide.steps, 1)]
-    last = held | {"portal": guide.portal, "step": guide.steps[-1].id}
+    here = {"code": procedure.code, "id": BEFORE}
     return turn.reply(
-        "\n".join(lines), Button.to(text("button_all_done"), "guide_done"),
-        Button.to(text("button_slow"), "guide_start", code=procedure.code, id=guide.portal),
-        Button.to(text("button_stuck"), "guide_stuck"), guide=last, pending={"ask": "step"}, procedure=procedure,
+        "\n".join(lines), Button.to(text("button_all_done"), "guide_done", **here, aspect="all"),
+        Button.to(text("button_slow"), "guide_start", code=procedure.code, aspect="first"),
+        Button.to(text("button_stuck"), "guide_stuck"), guide=held | {"portal": guide.portal, "step": BEFORE},
+        pending={"ask": "step"}, procedure=procedure,
     )  # fmt: skip
 
 
@@ -287,7 +340,7 @@ def _finish(turn: Turn, procedure: Procedure, guide: Guide) -> Outcome:
     body += "\n\n" + text("rate_ask")
     outcome = turn.reply(
         body,
-        *(Button.to(text(f"button_{a}"), a, code=procedure.code) for a in ("rate_self", "rate_helped", "rate_not")),
+        *(Button.to(text(f"button_{a}"), a, code=procedure.code) for a in RATINGS),
         Button.to(text("button_deadline"), "ask_deadline", code=procedure.code),
         Button.to(text("button_other"), "restart"),
         procedure=procedure, guide=None, pending={"ask": "rate"},
@@ -295,25 +348,34 @@ def _finish(turn: Turn, procedure: Procedure, guide: Guide) -> Outcome:
     return _edited(turn, outcome, procedure.code)
 
 
+def take_rating(turn: Turn) -> Outcome | None:
+    """A typed answer to how it went; None for anything else."""
+    if turn.intent in RATINGS:
+        return _rate(turn)
+    at = turn.picked([text(f"button_{a}") for a in RATINGS])
+    if at is None:
+        return None
+    turn.intent = RATINGS[at]
+    return _rate(turn)
+
+
 def _rate(turn: Turn) -> Outcome:
     """How it went: counted, of nobody in particular; who could not do it is shown a way on."""
     procedure = turn.procedure
     if procedure is not None:
         turn.memory.rate(procedure.code, turn.intent.removeprefix("rate_"))
-    line, resume = turn.back_to_guide()
-    body = "\n\n".join(x for x in (text(turn.intent), line) if x)
     more = [Button.to(text("button_people"), "talk_to_person"), Button.to(text("button_other"), "restart")]
     if turn.intent == "rate_not":
         more.insert(0, Button.to(text("button_stuck"), "guide_stuck"))
-    return turn.reply(body, *resume, *more, pending=None)
+    return turn.reply(text(turn.intent), *more, pending=None)
 
 
 def _stop(turn: Turn, procedure: Procedure, guide: Guide, held: dict[str, Any], at: int) -> Outcome:
     body = text("guide_stopped", i=max(at, 0) + 1, n=len(guide.steps))
     if held.get("short"):
         body += "\n" + text("guide_short_code", short=shown_short(held["short"]))
-    resume = Button.to(text("button_resume", i=max(at, 0) + 1), "guide_resume")
-    return turn.reply(body, resume, Button.to(text("button_other"), "restart"), pending=None)
+    resume = Button.to(text("button_resume", i=max(at, 0) + 1), "guide_resume", code=procedure.code)
+    return turn.reply(body, resume, Button.to(text("button_other"), "restart"), pending={"ask": "resume"})
 
 
 def _nothing(turn: Turn) -> Outcome:

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from bot import answers
 from bot.dialogue import guide
-from bot.dialogue.pick import pick
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome, shorten
 from bot.service import shown_short
 from bot.texts import text
+from index.text import fold
 from knowledge.cases import Situation, next_question
 from knowledge.model import Document, Role
 from knowledge.returns import Return, worth_checking
@@ -20,6 +20,12 @@ INTENTS = ("checklist", "tick", "precheck", "returned")
 CHECKS, BUTTONS = 8, 4
 CLEAR, APART, FAINT = 0.45, 0.06, 0.25
 """Score from which a notice is made out, how far the next has to be, and what is worth offering."""
+
+_NO_REASON = re.compile(
+    r"\b(?:ho so|cua|toi|tui|em|minh|con|bi|vua|moi|lai|duoc|la|ma|thi|roi|nua|tra (?:lai|ve)|tra|tu choi"
+    r"|khong duoc nhan|sao|lam sao|lam gi|gio|bay gio|phai|vi sao|tai sao|ly do|a|nha|vay|huhu)\b"
+)
+"""What a message says of a returned dossier without saying why it came back."""
 
 
 class Paper(NamedTuple):
@@ -114,7 +120,11 @@ def _ticked(turn: Turn, held: dict[str, Any], every: list[Paper]) -> dict[str, A
 
 def take_typed(turn: Turn) -> Outcome | None:
     """Numbers typed while the list is open; None for anything else."""
-    if not re.fullmatch(r"\D{0,20}\d{1,2}(?:\D{1,5}\d{1,2})*\D{0,12}", turn.text) or len(turn.text.split()) > 8:
+    if (
+        turn.exact
+        or not re.fullmatch(r"\D{0,20}\d{1,2}(?:\D{1,5}\d{1,2})*\D{0,12}", turn.text)
+        or len(turn.text.split()) > 8
+    ):
         return None
     turn.entities = {"code": (turn.slots.get("pending") or {}).get("code")}
     turn.intent = "tick"
@@ -131,12 +141,15 @@ def precheck(turn: Turn) -> Outcome:
     portal = str(held.get("portal") or "")
     checks = worth_checking(turn.assistant.returns, code, portal or "online", CHECKS)
     lines = [text("precheck"), *(f"{n}. {r.check}" for n, r in enumerate(checks, 1)), "", text("precheck_how")]
-    onwards = Button.to(text("button_precheck_fine"), "guide_next") if held else None
+    onwards = (
+        Button.to(text("button_precheck_fine"), "guide_next", code=code, id=held.get("step"))
+        if held.get("step") == guide.CHECK
+        else None
+    )
     buttons = [onwards] if onwards else []
     buttons.append(Button.to(text("button_precheck_doubt"), "returned", code=code))
-    line, resume = turn.back_to_guide()
-    rest = resume or (Button.to(text("button_people"), "talk_to_person"),)
-    return turn.reply("\n".join(lines), *buttons, *rest, pending={"ask": "check", "ids": [r.id for r in checks]})
+    buttons.append(Button.to(text("button_people"), "talk_to_person"))
+    return turn.reply("\n".join(lines), *buttons, pending={"ask": "check", "ids": [r.id for r in checks]})
 
 
 def returned(turn: Turn) -> Outcome:
@@ -144,7 +157,8 @@ def returned(turn: Turn) -> Outcome:
     reasons = {r.id: r for r in turn.assistant.returns}
     if found := reasons.get(str(turn.entities.get("id") or "")):
         return _reason(turn, found)
-    near = turn.assistant.returned.run(turn.text) if turn.text and not turn.tapped else []
+    told = bool(_NO_REASON.sub(" ", fold(turn.text)).split())
+    near = turn.assistant.returned.run(turn.text) if told and not turn.tapped else []
     if near and near[0].score >= CLEAR and near[0].score - near[1].score >= APART:
         return _reason(turn, reasons[near[0].id])
     held = turn.guide or {}
@@ -163,15 +177,12 @@ def take_reason(turn: Turn) -> Outcome | None:
     """One of the reasons by its number; None for anything else."""
     reasons = {r.id: r for r in turn.assistant.returns}
     offered = [reasons[i] for i in (turn.slots.get("pending") or {}).get("ids") or () if i in reasons]
-    at = pick(turn.text, [r.title for r in offered])
+    at = turn.picked([r.title for r in offered])
     return None if at is None else _reason(turn, offered[at])
 
 
 def _reason(turn: Turn, found: Return) -> Outcome:
     lines = [text("title", name=found.title), *(f"• {line}" for line in found.fix), "", text("returned_rights")]
-    line, resume = turn.back_to_guide()
-    if line:
-        lines += ["", line]
     more = Button.to(text("button_returned_other"), "returned")
     people = Button.to(text("button_people"), "talk_to_person")
-    return turn.reply("\n".join(lines), *resume, more, people, pending={"ask": "resume"} if resume else None)
+    return turn.reply("\n".join(lines), more, people, pending=None)

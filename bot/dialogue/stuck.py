@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.dialogue.pick import pick
 from bot.dialogue.turn import Turn
 from bot.reply import Button, Outcome
 from bot.texts import text
@@ -24,18 +23,27 @@ def handle(turn: Turn) -> Outcome:
 
 def describe(turn: Turn) -> Outcome:
     """The rescue that the message clearly describes, else the likeliest few to choose from."""
+    if found := clear(turn):
+        return found
     near = turn.assistant.stuck.run(turn.text) if not turn.tapped and turn.text else []
-    if near and near[0].score >= CLEAR and near[0].score - near[1].score >= APART:
-        return _at(turn, turn.assistant.rescues[near[0].id], "")
     step = (turn.guide or {}).get("step", "")
     here = [r for r in turn.assistant.rescues.values() if step in r.steps]
     likely = [turn.assistant.rescues[n.id] for n in near if n.score >= FAINT]
+    likely.sort(key=lambda rescue: step not in rescue.steps)
     offered = list(dict.fromkeys([*likely, *(here or turn.assistant.rescues.values())]))[:4]
     buttons = [Button.to(r.title, "rescue", id=r.id) for r in offered]
     return turn.reply(
         text("stuck_ask"), *buttons, Button.to(text("button_people"), "talk_to_person"),
         pending={"ask": "stuck", "ids": [r.id for r in offered]},
     )  # fmt: skip
+
+
+def clear(turn: Turn) -> Outcome | None:
+    """The rescue that the message clearly describes; None when it describes none, or two alike."""
+    near = turn.assistant.stuck.run(turn.text) if not turn.tapped and turn.text else []
+    if near and near[0].score >= CLEAR and near[0].score - near[1].score >= APART:
+        return _at(turn, turn.assistant.rescues[near[0].id], "")
+    return None
 
 
 def take_typed(turn: Turn) -> Outcome | None:
@@ -45,14 +53,24 @@ def take_typed(turn: Turn) -> Outcome | None:
         return None
     if pending.get("ask") == "stuck":
         offered = [r for i in pending.get("ids") or () if (r := turn.assistant.rescues.get(i))]
-        at = pick(turn.text, [r.title for r in offered])
+        at = turn.picked([r.title for r in offered])
         return None if at is None else _at(turn, offered[at], "")
     found = turn.assistant.rescues.get(str(pending.get("id") or ""))
     node = found.node(str(pending.get("node") or "")) if found else None
     if found is None or node is None:
         return None
-    at = pick(turn.text, [way.label for way in node.options])
+    at = turn.picked([way.label for way in node.options])
     return None if at is None else _at(turn, found, node.options[at].to)
+
+
+def again(turn: Turn) -> Outcome:
+    """The question that is open once more, for a yes or no that does not answer it."""
+    pending = turn.slots.get("pending") or {}
+    found = turn.assistant.rescues.get(str(pending.get("id") or ""))
+    if found is None:
+        turn.tapped = True
+        return describe(turn)
+    return _at(turn, found, str(pending.get("node") or ""))
 
 
 def _at(turn: Turn, found: Rescue, where: str) -> Outcome:
@@ -66,21 +84,17 @@ def _node(turn: Turn, found: Rescue, node: Node) -> Outcome:
     lines = [text("rescue", title=found.title)] if node is found.nodes[0] else []
     lines += [*(f"• {line}" for line in node.say), "", node.ask]
     buttons = [Button.to(way.label, "rescue", id=found.id, aspect=way.to) for way in node.options]
-    return turn.reply(
-        "\n".join(lines), *buttons, *turn.back_to_guide()[1], pending={"ask": "rescue", "id": found.id, "node": node.id}
-    )
+    return turn.reply("\n".join(lines), *buttons, pending={"ask": "rescue", "id": found.id, "node": node.id})
 
 
 def _end(turn: Turn, found: Rescue, end: str) -> Outcome:
     hotline = turn.assistant.contacts.hotlines[found.hotline]
-    line, resume = turn.back_to_guide()
     lines = {
         SOLVED: [text("rescue_solved")],
         CALL: [text("stuck_call", hotline=f"{hotline.name}: {hotline.number}"), text("stuck_call_note")],
         OFFICE: [text("stuck_person"), f"• {turn.assistant.contacts.communes}"],
     }[end]
     people = Button.to(text("button_people"), "talk_to_person")
-    rest = () if end == SOLVED and resume else (people,)
-    body = "\n".join([*lines, *(["", line] if line else [])])
-    other = () if resume else (Button.to(text("button_other"), "restart"),)
-    return turn.reply(body, *resume, *rest, *other, pending={"ask": "resume"} if resume else None)
+    other = () if turn.guide else (Button.to(text("button_other"), "restart"),)
+    rest = () if end == SOLVED and turn.guide else (people,)
+    return turn.reply("\n".join(lines), *rest, *other, pending=None)

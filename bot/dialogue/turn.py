@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bot import answers
 from bot.assistant import Assistant
+from bot.dialogue.pick import pick
 from bot.reply import Button, Outcome, Reply
 from bot.texts import text
 from knowledge.model import Procedure
+
+ASKING = "cases"
+"""Step id of the questions about the case."""
 
 
 class Memory(Protocol):
@@ -21,6 +26,12 @@ class Memory(Protocol):
 
     def shared(self, short: str) -> dict[str, Any] | None:
         """The guide with this short code."""
+
+    def begun(self, code: str = "") -> dict[str, Any] | None:
+        """The guide of this procedure, in hand or put aside; without a code the one moved last."""
+
+    def park(self) -> None:
+        """Put all guides aside."""
 
     def finished(self) -> None:
         """A guide has come to its end."""
@@ -40,6 +51,12 @@ class Forgetful:
 
     def shared(self, short: str) -> dict[str, Any] | None:
         """None."""
+
+    def begun(self, code: str = "") -> dict[str, Any] | None:
+        """None."""
+
+    def park(self) -> None:
+        """Nothing."""
 
     def finished(self) -> None:
         """Nothing."""
@@ -68,6 +85,8 @@ class Turn:
     keep_days: int = 60
     tapped: bool = False
     missed: bool = False
+    exact: bool = False
+    """Whether only the very words of a label count as an answer."""
     others: list[str] = field(default_factory=list)
     """More aspects that the message asks for, beside the one of its intent."""
 
@@ -81,6 +100,10 @@ class Turn:
         """The procedure in hand: named by the button, else by the slot."""
         code = self.entities.get("code") or self.slots.get("procedure")
         return self.assistant.procedure(str(code)) if code else None
+
+    def picked(self, labels: Sequence[str]) -> int | None:
+        """Position of the label that the message means."""
+        return pick(self.text, labels, exact=self.exact)
 
     def portal_name(self, procedure: Procedure) -> str:
         """Where it is filed online, for people."""
@@ -102,15 +125,20 @@ class Turn:
         return Outcome(Reply(body, buttons, held, self.intent), slots)
 
     def back_to_guide(self) -> tuple[str, tuple[Button, ...]]:
-        """A line and a button that offer the guide in progress again; empty when there is none."""
+        """A line and a button that offer the guide in hand again; empty when there is none."""
         held = self.guide
         procedure = self.assistant.procedure(held.get("code")) if held else None
         if not held or procedure is None:
             return "", ()
+        name, code = answers.title_of(procedure), procedure.code
+        if held.get("step") == ASKING:
+            return text("guide_back_to_cases", name=name), (
+                Button.to(text("button_resume_cases"), "guide_resume", code=code),
+            )
         steps = self.assistant.guide(procedure, held.get("portal", ""), held.get("answers")).steps
         at = next((i for i, s in enumerate(steps) if s.id == held.get("step")), 0) + 1
-        line = text("guide_back_to", i=at, n=len(steps), name=answers.title_of(procedure))
-        return line, (Button.to(text("button_resume", i=at), "guide_resume"),)
+        line = text("guide_back_to", i=at, n=len(steps), name=name)
+        return line, (Button.to(text("button_resume", i=at), "guide_resume", code=code),)
 
 
 def now() -> dt.datetime:

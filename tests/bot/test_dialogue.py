@@ -40,12 +40,35 @@ class Remembered(Forgetful):
         self.rated: list[tuple[str, str]] = []
         self.ends = 0
         self.codes: dict[str, dict[str, Any]] = {}
+        self.guides: dict[str, dict[str, Any]] = {}
+        """By procedure, the one moved last at the end."""
+        self.parked = False
 
     def unanswered(self, question: str) -> None:
         self.asked_in_vain.append(question)
 
     def shared(self, short: str) -> dict[str, Any] | None:
         return self.codes.get(short)
+
+    @property
+    def guide(self) -> dict[str, Any] | None:
+        """The guide in hand."""
+        return None if self.parked else self.begun()
+
+    def begun(self, code: str = "") -> dict[str, Any] | None:
+        return self.guides.get(code or next(reversed(self.guides), ""))
+
+    def keep(self, held: dict[str, Any] | None) -> None:
+        """Set or end the guide in hand, as the store does."""
+        if held is None:
+            self.guides.pop((self.guide or {}).get("code", ""), None)
+            return
+        self.guides.pop(held["code"], None)
+        self.guides[held["code"]] = held
+        self.parked = False
+
+    def park(self) -> None:
+        self.parked = True
 
     def finished(self) -> None:
         self.ends += 1
@@ -63,9 +86,17 @@ class Talk:
     def __init__(self, assistant: Any) -> None:
         self.assistant = assistant
         self.slots: dict[str, Any] = {}
-        self.guide: dict[str, Any] | None = None
         self.memory = Remembered()
         self.last: Outcome | None = None
+
+    @property
+    def guide(self) -> dict[str, Any] | None:
+        """The guide in hand."""
+        return self.memory.guide
+
+    @guide.setter
+    def guide(self, held: dict[str, Any] | None) -> None:
+        self.memory.keep(held)
 
     def say(self, intent: str, message: str = "", *, tapped: bool = False, **entities: Any) -> Outcome:
         turn = Turn(

@@ -8,6 +8,7 @@ import os
 import queue
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,6 +22,13 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 VAR = Path(os.environ.get("TTHC_TEST_VAR") or ROOT / "var")
 ANSWER_WITHIN = 60.0
+AGES = {
+    "service.db": (
+        ("inbox", "received"), ("inbox", "answered"), ("buttons", "made"), ("progress", "changed"), ("users", "seen"),
+    ),
+    "tracker.db": (("conversation", "seen"),),
+}  # fmt: skip
+"""Where a state folder keeps when something was."""
 
 
 def free_port() -> int:
@@ -105,12 +113,16 @@ class Bot:
         self.send(user=user, text=text)
         return self.receive()
 
+    def label(self, part: str, user: str = "u1") -> str:
+        """The first label of the last reply that holds ``part``."""
+        labels = self.last.get(user, [])
+        found = next((x for x in labels if part in x), None)
+        assert found, f"no button {part!r} among {labels}"
+        return found
+
     def tap(self, label: str, user: str = "u1") -> dict[str, Any]:
         """Tap the button of the last reply whose label holds ``label``."""
-        labels = self.last.get(user, [])
-        at = next((i for i, x in enumerate(labels, 1) if label in x), None)
-        assert at, f"no button {label!r} among {labels}"
-        self.send(user=user, button=at)
+        self.send(user=user, button=self.last[user].index(self.label(label, user)) + 1)
         return self.receive()
 
     def kill(self, part: str) -> None:
@@ -134,6 +146,13 @@ class Bot:
         while (self.listener(port) or pid) == pid:
             assert time.monotonic() < deadline, f"{part} was not started again"
             time.sleep(0.1)
+
+    def later(self, days: float) -> None:
+        """Let days pass: all that is kept of anybody becomes that much older."""
+        for file, columns in AGES.items():
+            with contextlib.closing(sqlite3.connect(self.home / file, timeout=10)) as db, db:
+                for table, column in columns:
+                    db.execute(f"update {table} set {column} = {column} - ?", (days * 86400,))
 
     def listener(self, port: int) -> int | None:
         """Process id of what listens on ``port``."""
