@@ -1,1 +1,1 @@
-"""Channels: the console and Telegram."""
+"""Channels: the console, Telegram and a Zalo Official Account."""
