@@ -81,6 +81,10 @@ class ZaloServer:
             finally:
                 process.terminate()
 
+    def client(self, timeout: float) -> httpx.AsyncClient:
+        """For one call. Without certificates, whose loading would take longer than the call."""
+        return httpx.AsyncClient(trust_env=False, base_url=self.url, timeout=timeout, verify=False)
+
     def _post(self, path: str, **body: Any) -> Any:
         return self._http.post(path, json=body).raise_for_status().json()
 
@@ -169,7 +173,7 @@ class ZaloUser:
     async def event(self, name: str, **more: Any) -> dict[str, Any]:
         """Cause an event of any kind; the payload that is delivered. ``more``: its further fields."""
         body = {"key": self.key, "user": self.id, "name": name, "more": more}
-        async with httpx.AsyncClient(trust_env=False, base_url=self.server.url, timeout=30) as http:
+        async with self.server.client(30) as http:
             made: dict[str, Any] = (await http.post("/_event", json=body)).raise_for_status().json()
             return made
 
@@ -211,7 +215,7 @@ class ZaloUser:
     async def shown(self, after: int = 0, wait: float = 0.0) -> list[Shown]:
         """All that the account sent to this user from the ``after``-th message on, oldest first."""
         params: dict[str, Any] = {"key": self.key, "user": self.id, "after": after, "wait": wait}
-        async with httpx.AsyncClient(trust_env=False, base_url=self.server.url, timeout=wait + 30) as http:
+        async with self.server.client(wait + 30) as http:
             found = (await http.get("/_shown", params=params)).raise_for_status().json()
         return [Shown(one["id"], one["text"], one["buttons"], one["at"]) for one in found]
 
