@@ -33,6 +33,18 @@ class Settings(BaseSettings):
     web_listen: str = Field("127.0.0.1", description="Address of the web server for webhooks and health pages.")
     web_port: int = Field(8443, ge=0, le=65535, description="Port of the web server; 0: a free one.")
     zalo_site_verification: str = Field("", description="Code with which Zalo checks that the domain is yours.")
+    zalo_oa_id: str = Field("", description="Id of the Zalo Official Account; deliveries for another are refused.")
+    zalo_app_id: str = Field("", description="Id of the Zalo app; empty: no Zalo Official Account.")
+    zalo_app_secret: SecretStr = Field(SecretStr(""), description="Secret key of the Zalo app, for tokens.")
+    zalo_secret: SecretStr = Field(SecretStr(""), description="OA secret key, which signs what Zalo delivers.")
+    zalo_sign_with: Literal["app_id", "oa_id"] = Field("app_id", description="What Zalo's signature begins with.")
+    zalo_log_only: bool = Field(
+        False, description="Say which signatures are wrong, but accept them: the first day only."
+    )
+    zalo_refresh_token: SecretStr = Field(SecretStr(""), description="Refresh token from Zalo; a changed one is taken.")
+    zalo_access_token: SecretStr = Field(SecretStr(""), description="Access token that came with it; may be empty.")
+    zalo_api: str = Field("", description="Base address of Zalo's API, for a local server; empty: Zalo's own.")
+    zalo_oauth: str = Field("", description="Base address of Zalo's tokens, for a local server; empty: Zalo's own.")
     secret: SecretStr = Field(
         SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
     )

@@ -9,8 +9,11 @@ from bot.settings import Settings
 def channels(settings: Settings) -> list[Channel]:
     """The channels whose tokens are set. Raises RefusedError when their other settings will not do."""
     from bot.channels.telegram import TelegramChannel
+    from bot.channels.zalo_oa import ZaloOA
 
     found: list[Channel] = []
     if settings.telegram_token.get_secret_value():
         found.append(TelegramChannel(settings))
+    if settings.zalo_app_id:
+        found.append(ZaloOA(settings))
     return found
