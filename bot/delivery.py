@@ -63,6 +63,8 @@ NOTE = 1000
 """Number of the part that offers to see an answer again which may have been lost."""
 SETTLE = 0.1
 """Seconds that a message of a webhook waits for one that was sent before it and overtaken on the way."""
+LOOK = 5.0
+"""Seconds between two looks for dead letters that staff have put back."""
 GRACE = 10.0
 """Seconds that turns under way get to end at the stop."""
 
@@ -83,6 +85,7 @@ class Delivery:
         self._stopping = asyncio.Event()
         self._files = ThreadPoolExecutor(1, "service.db")
         self._stack = AsyncExitStack()
+        self._looking: asyncio.Task[None] | None = None
 
     # -- start and stop
 
@@ -91,10 +94,9 @@ class Delivery:
             self._stack.callback(os.close, _only_one(self._settings.home / LOCK))
             if cut_off := await self._stored(self._inbox.interrupted):
                 log.warning("%d parts may or may not have arrived when the gateway was stopped", cut_off)
-            for chat in await self._stored(self._inbox.open_chats):
-                self._wake(chat)
             for channel in self._channels.values():
                 await self._stack.enter_async_context(channel.open(self.accept))
+            self._looking = asyncio.create_task(self._look())
         except BaseException:
             await self.__aexit__()
             raise
@@ -103,6 +105,8 @@ class Delivery:
     async def __aexit__(self, *_: object) -> None:
         """Finish what is under way; the rest stays in the inbox for the next start."""
         self._stopping.set()
+        if self._looking:
+            await self._looking
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=GRACE)
             slow = list(self._tasks.values())
@@ -111,6 +115,14 @@ class Delivery:
             await asyncio.gather(*slow, return_exceptions=True)
         await self._stack.aclose()
         self._files.shutdown()
+
+    async def _look(self) -> None:
+        """Take up what is open: from the last life at first, later what staff have put back."""
+        while not self._stopping.is_set():
+            for chat in await self._surely(self._inbox.open_chats):
+                if chat not in self._tasks:
+                    self._wake(chat)
+            await self._pause(LOOK)
 
     async def _stored(self, call: Callable[..., T], *args: Any, **named: Any) -> T:
         """Run something that reads or writes the files, off the event loop. Raises sqlite3.Error."""

@@ -105,10 +105,8 @@ class Inbox:
         return _kept(row) if row else None
 
     def find(self, delivery: str) -> Kept | None:
-        """A delivery by its id or by the beginning of it that is shown to staff."""
-        row = self._service.run(
-            f"select {_COLUMNS} from inbox where delivery = ? or delivery glob ? limit 1", (delivery, f"{delivery}*")
-        ).fetchone()
+        """A delivery by its id, None when it is unknown."""
+        row = self._service.run(f"select {_COLUMNS} from inbox where delivery = ?", (delivery,)).fetchone()
         return _kept(row) if row else None
 
     def failed(self, delivery: str, error: str) -> int:

@@ -1,10 +1,12 @@
-"""``tthc serve``, ``tthc actions``, ``tthc unanswered``, ``tthc ratings``, ``tthc doctor``."""
+"""``tthc serve``, ``tthc actions``, ``tthc inbox``, ``tthc unanswered``, ``tthc ratings``, ``tthc doctor``."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from typing import Annotated
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +14,9 @@ from bot.cli import say
 from bot.settings import settings
 from knowledge.errors import RefusedError
 from knowledge.release import Releases
+
+if TYPE_CHECKING:
+    from bot.inbox import Inbox
 
 
 def serve() -> None:
@@ -56,6 +61,57 @@ def actions() -> None:
     serve_actions(settings())
 
 
+inbox_app = typer.Typer(
+    help="Messages that wait, and dead letters: what could not be answered.", invoke_without_command=True
+)
+
+
+def _inbox() -> Inbox:
+    from bot.inbox import Inbox
+    from bot.service import FILE, Service
+
+    return Inbox(Service(settings().home / FILE))
+
+
+@inbox_app.callback()
+def inbox(context: typer.Context) -> None:
+    """How many messages wait, and the dead letters, oldest first: id, channel, since when, why."""
+    if context.invoked_subcommand:
+        return
+    found = _inbox()
+    counts = found.counts()
+    print(
+        f"waiting {counts['new']}, being sent {counts['answered']}, oldest {counts['oldest']} s, dead {counts['dead']}"
+    )
+    for letter in found.dead():
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(letter["received"]))
+        print(f"{letter['delivery'][:12]}  {letter['channel']:8} {since}  {letter['error']}")
+
+
+@inbox_app.command()
+def replay(
+    letter: Annotated[str, typer.Argument(help="Id of a dead letter, or its beginning; nothing: all of them.")] = "",
+) -> None:
+    """Have dead letters handled again; a running bot takes them up within seconds."""
+    _each(letter, "put back", lambda inbox, delivery: inbox.replay(delivery))
+
+
+@inbox_app.command()
+def drop(letter: Annotated[str, typer.Argument(help="Id of a dead letter, or its beginning.")]) -> None:
+    """Put a dead letter away for good: its sender gets no answer."""
+    _each(letter, "dropped", lambda inbox, delivery: inbox.drop(delivery))
+
+
+def _each(letter: str, did: str, act: Callable[[Inbox, str], bool]) -> None:
+    inbox = _inbox()
+    found = [d["delivery"] for d in inbox.dead() if d["delivery"].startswith(letter)]
+    if letter and len(found) != 1:
+        raise RefusedError(f"{letter}: {'several dead letters begin so' if found else 'no dead letter begins so'}")
+    for delivery in found:
+        act(inbox, delivery)
+    print(f"{did}: {len(found)}")
+
+
 def unanswered(top: Annotated[int, typer.Option(min=1, help="How many.")] = 50) -> None:
     """Questions that found nothing, most frequent first; personal data is masked."""
     from bot.service import FILE, Service
@@ -98,5 +154,6 @@ def doctor() -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.add_typer(inbox_app, name="inbox")
     for command in (serve, actions, unanswered, ratings, doctor):
         app.command()(command)
