@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.texts import text
-from index.nearest import Nearest
-from index.search import Searcher
 from index.text import lexicon
 from knowledge.additions import Additions
 from knowledge.cases import Answers, Situation, situation
@@ -25,6 +24,10 @@ from knowledge.places import Places, load_places
 from knowledge.release import Releases
 from knowledge.rescues import Contacts, Rescue, load_contacts, load_rescues
 from knowledge.returns import Return, load_returns
+
+if TYPE_CHECKING:  # loading the index takes seconds, and a gateway that starts anew has people waiting
+    from index.nearest import Nearest
+    from index.search import Searcher
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,8 @@ class Assistant:
     @classmethod
     def load(cls, release: Path, phrases: Mapping[str, Sequence[str]] | None = None) -> Assistant:
         """Everything from ``release``, found by ``phrases`` too. Raises RefusedError or DataError."""
+        from index.search import Searcher
+
         guides, contacts = load_guides(), load_contacts()
         rescues = {r.id: r for r in load_rescues(guides=guides, contacts=contacts)}
         searcher = Searcher(release)
@@ -70,6 +75,8 @@ class Assistant:
         return situation(procedure, self.guides.questions_of(procedure.code), answers)
 
     def _nearest(self, things: Iterable[Rescue | Return | Event]) -> Nearest:
+        from index.nearest import Nearest
+
         parts = self.searcher.retrieval
         return Nearest(parts.encoder, lexicon(), {t.id: (t.title, *t.phrases) for t in things})
 

@@ -82,8 +82,9 @@ class Supervisor:
     A part that already serves (another ``tthc serve`` of the same home) is used as it is, and started here when gone.
     """
 
-    def __init__(self, settings: Settings, say: Say = lambda _: None) -> None:
-        self.settings, self.say = settings, say
+    def __init__(self, settings: Settings, say: Say = lambda _: None, *, wait: bool = True) -> None:
+        """``wait``: enter only when all serve; else they come up meanwhile, and who needs them does without."""
+        self.settings, self.say, self._patient = settings, say, wait
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._logs = settings.home / "logs"
@@ -106,7 +107,8 @@ class Supervisor:
         for part in missing:
             await self._start(part)
         for part in missing:
-            await self._wait(part, started)
+            if self._patient:
+                await self._wait(part, started)
             self._watchers.append(asyncio.create_task(self._watch(part)))
         for part in (p for p in parts(self.settings) if p not in missing):
             self._watchers.append(asyncio.create_task(self._adopt(part)))

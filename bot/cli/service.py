@@ -40,7 +40,7 @@ def serve() -> None:
         gateway = Gateway(config)
         delivery = Delivery(gateway, found, config)
         app = application(config, [route for channel in found for route in channel.routes], delivery.state)
-        async with Supervisor(config, say), serving(app, config.web_listen, config.web_port) as port:
+        async with Supervisor(config, say, wait=False), serving(app, config.web_listen, config.web_port) as port:
             purging = asyncio.create_task(gateway.purge_daily())
             try:
                 async with delivery:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bot import answers
 from bot.dialogue import differ, stuck
 from bot.dialogue.turn import Turn, today
 from bot.reply import LABEL_LIMIT, Button, Outcome, shorten
 from bot.texts import text
-from index.search import Hit, SearchResult
 from index.text import fold, lexicon
 from knowledge.events import Event
 from knowledge.model import Procedure
+
+if TYPE_CHECKING:
+    from index.search import Hit, SearchResult
 
 INTENTS = (
     "find_procedure", "open_procedure", "change_procedure", "none_of_these", "nlu_fallback", "out_of_scope", "event",
