@@ -9,10 +9,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks import soak
 from benchmarks.report import emit, heading, machine, part
 from knowledge.errors import RefusedError
 
-NAMES = ("retrieval", "ablation", "scale", "turns", "catalogue")
+NAMES = ("retrieval", "ablation", "scale", "turns", "catalogue", "load", "soak")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,6 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=32, help="turns: users at once (32)")
     parser.add_argument("--seconds", type=float, default=20, help="turns: how long the crowd talks (20)")
     parser.add_argument("--starts", type=int, default=3, help="catalogue: how often the chat is started (3)")
+    parser.add_argument("--crowd", type=int, default=100, help="load: people at once (100)")
+    parser.add_argument("--minutes", type=float, default=5, help="load: how long they talk (5)")
+    parser.add_argument("--pause", type=float, default=3, help="load: seconds of reading between messages (3)")
+    soak.arguments(parser.add_argument_group("soak"))
     args = parser.parse_args(argv)
     names = NAMES if "all" in args.names else tuple(n for n in NAMES if n in args.names)
     found = machine()

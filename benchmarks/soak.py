@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import random
 import re
@@ -286,7 +285,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
         async with served(Path(folder)) as (world, telegram, token, zalo, account, small):
             codes = sorted(path.stem for path in (ROOT / "knowledge" / "seed").glob("*.yml") if path.stem[0].isdigit())
             people = list[Person]()
-            for n in range(args.users):
+            for n in range(args.soak_users):
                 phone: Phone = (
                     _Telegram(TelegramUser(telegram, token, 800_000_000 + n))
                     if n % 2
@@ -296,7 +295,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
             finished = False
 
             def over() -> bool:
-                return finished and sum(len(p.asked) for p in people) >= args.turns
+                return finished and sum(len(p.asked) for p in people) >= args.soak_turns
 
             talks = [asyncio.create_task(person.live(over)) for person in people]
             await asyncio.sleep(15)
@@ -403,13 +402,13 @@ def show(found: dict[str, Any]) -> None:
     emit(table(("killed", "times", "first answer s, median", "worst", "full answer s, median", "worst"), rows))
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: Any) -> None:
     """Options."""
-    parser.add_argument("--users", type=int, default=50)
-    parser.add_argument("--turns", type=int, default=2000)
-    parser.add_argument("--kills", type=int, default=10, help="of each of the three processes")
-    parser.add_argument("--spacing", type=float, default=4.0, help="seconds between two faults, on average")
-    parser.add_argument("--seed", type=int, default=5299)
+    parser.add_argument("--soak-users", type=int, default=50, help="people (50)")
+    parser.add_argument("--soak-turns", type=int, default=2000, help="at least so many turns (2000)")
+    parser.add_argument("--kills", type=int, default=10, help="of each of the three processes (10)")
+    parser.add_argument("--spacing", type=float, default=4.0, help="seconds between two faults, on average (4)")
+    parser.add_argument("--seed", type=int, default=5299, help="of all chance (5299)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -417,9 +416,3 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     found = asyncio.run(measure(args))
     show(found)
     return found
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    arguments(parser)
-    print(json.dumps(run(parser.parse_args()), ensure_ascii=False, indent=1))
