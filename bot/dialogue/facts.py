@@ -102,7 +102,8 @@ def tell(
     more = answers.is_cut(body) and not whole
     if intro:
         body = f"{intro}\n\n{body}"
-    buttons = find.fact_buttons(p, but=INTENT_OF.get(aspect, ""))[:4]
+    told = () if whole or not aspect else (aspect, *turn.others[: ASPECTS - 1])
+    buttons = find.fact_buttons(p, *(INTENT_OF[x] for x in told if x in INTENT_OF))[:4]
     if more:
         buttons.insert(1, Button.to(text("button_more"), "aspect", code=p.code, aspect=aspect))
     buttons = find.with_event(buttons, p, related)

@@ -141,8 +141,8 @@ def event(turn: Turn, found: Event, *, asked: str = "") -> Outcome:
     )  # fmt: skip
 
 
-def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
-    """Guide first, then the four facts, without the one just told."""
+def fact_buttons(procedure: Procedure, *but: str) -> list[Button]:
+    """Guide first, then the four facts, without those just told (their intents)."""
     code = procedure.code
     buttons = [
         Button.to(text("button_guide"), "guide_start", code=code),
@@ -151,7 +151,7 @@ def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
         Button.to(text("button_limit"), "ask_time_limit", code=code),
         Button.to(text("button_where"), "ask_where", code=code),
     ]
-    return [b for b in buttons if not but or not b.payload.startswith(f"/{but}{{")]
+    return [b for b in buttons if not b.payload.startswith(tuple(f"/{intent}{{" for intent in but))]
 
 
 def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "", drop: bool = True, wanted: str = "") -> Outcome:
