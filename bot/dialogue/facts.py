@@ -58,7 +58,7 @@ def handle(turn: Turn) -> Outcome:
             return find.clarify(turn, result.hits, wanted=turn.intent) if asks else find.nothing(turn, result)
         found = turn.assistant.procedure(result.hits[0].code)
         assert found is not None
-        return tell(turn, found, aspect, new=True, related=find.related_event(turn, turn.text))
+        return tell(turn, found, aspect, new=True, related=find.event_in(turn, turn.text))
     codes = [hit.code for hit in result.hits[:3]]
     if result.decision == "none" or current.code in codes or (result.decision == "clarify" and result.right < STRONG):
         return tell(turn, current, aspect)

@@ -219,10 +219,17 @@ def reached(conversation: Talk, held: dict[str, Any]) -> int:
     return steps.index(held["step"])
 
 
-@settings(max_examples=120, deadline=None)
-@given(code=st.sampled_from(ASKING), moves=st.lists(MOVES, max_size=16))
-def test_no_sequence_of_actions_strands_or_loses(seed_assistant: Any, code: str, moves: list[tuple[str, Any]]) -> None:
-    conversation = Talk(seed_assistant)
+def test_no_sequence_of_actions_strands_or_loses(seed_assistant: Any) -> None:
+    @settings(max_examples=120, deadline=None)
+    @given(code=st.sampled_from(ASKING), moves=st.lists(MOVES, max_size=16))
+    def walk(code: str, moves: list[tuple[str, Any]]) -> None:
+        walked(Talk(seed_assistant), code, moves)
+
+    walk()
+
+
+def walked(conversation: Talk, code: str, moves: list[tuple[str, Any]]) -> None:
+    """Begin the guide of ``code``, do the moves, and see that nothing is lost, skipped or left without a way on."""
     begin(conversation, code)
     shown = []
     for kind, what in moves:
