@@ -116,7 +116,7 @@ def deadline(turn: Turn) -> Outcome:
     if len(limits) > LIMITS:
         lines.append(text("deadline_more"))
     lines += ["", text("deadline_after")]
-    buttons = [Button.to(text("button_late"), "complaint"), *find.fact_buttons(procedure, but="ask_time_limit")[:2]]
+    buttons = [Button.to(text("button_late"), "complaint"), *find.fact_buttons(procedure, "ask_time_limit")[:2]]
     return turn.reply("\n".join(lines), *buttons, procedure=procedure, pending={"ask": "guide"})
 
 
@@ -134,7 +134,7 @@ def _count(turn: Turn, filed: dt.datetime, limit: TimeLimit) -> list[str]:
     day = text("deadline_day", weekday=text(f"weekday_{found.day.weekday()}"), date=f"{found.day:%d/%m/%Y}")
     at = " " + text("deadline_at", time=f"{found.at:%H:%M}") if found.at else ""
     lines = [
-        answers.limit_line(limit) + ".",
+        text("deadline_limit", limit=answers.limit_line(limit)),
         text("deadline_due", filed=f"{filed:%d/%m/%Y}", at=at, day=day),
     ]
     if limit.unit is not Unit.HOUR:
@@ -184,7 +184,7 @@ def _told(turn: Turn, found: Found | None) -> Outcome:
     """``found`` in words. Where it does not settle the commune, the next message is an answer to that."""
     line, resume = turn.back_to_guide()
     body = _place(found) if found else text("place_unknown", centres=turn.assistant.contacts.communes)
-    lines = [body, "", text("place_anywhere", note=turn.assistant.contacts.province_wide)]
+    lines = [body, *_anywhere(turn)]
     if line:
         lines += ["", line]
     asked = found is None or found.kind in ("district", "ambiguous")
@@ -201,6 +201,13 @@ def _told(turn: Turn, found: Found | None) -> Outcome:
     elif asked:
         pending = {"ask": "place", "district": found.name if found and found.kind == "district" else ""}
     return turn.reply("\n".join(lines), *buttons, pending=pending)
+
+
+def _anywhere(turn: Turn) -> list[str]:
+    """That one may hand in at any centre of the province; not for what the police settles, who want the right one."""
+    if turn.procedure and "cong an" in fold(turn.procedure.agency):
+        return []
+    return ["", text("place_anywhere", note=turn.assistant.contacts.province_wide)]
 
 
 def _place(found: Found) -> str:

@@ -58,7 +58,7 @@ def handle(turn: Turn) -> Outcome:
             return find.clarify(turn, result.hits, wanted=turn.intent) if asks else find.nothing(turn, result)
         found = turn.assistant.procedure(result.hits[0].code)
         assert found is not None
-        return tell(turn, found, aspect, new=True, related=find.related_event(turn, turn.text))
+        return tell(turn, found, aspect, new=True, related=find.event_in(turn, turn.text))
     codes = [hit.code for hit in result.hits[:3]]
     if result.decision == "none" or current.code in codes or (result.decision == "clarify" and result.right < STRONG):
         return tell(turn, current, aspect)
@@ -102,7 +102,8 @@ def tell(
     more = answers.is_cut(body) and not whole
     if intro:
         body = f"{intro}\n\n{body}"
-    buttons = find.fact_buttons(p, but=INTENT_OF.get(aspect, ""))[:4]
+    told = () if whole or not aspect else (aspect, *turn.others[: ASPECTS - 1])
+    buttons = find.fact_buttons(p, *(INTENT_OF[x] for x in told if x in INTENT_OF))[:4]
     if more:
         buttons.insert(1, Button.to(text("button_more"), "aspect", code=p.code, aspect=aspect))
     buttons = find.with_event(buttons, p, related)

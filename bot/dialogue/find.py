@@ -28,7 +28,7 @@ HAPPENED, RELATED = 0.45, 0.5
 """Scores from which a life event is shown where no single procedure is clear, and named beside one that is."""
 BEYOND_DOUBT = 0.9
 """Probability of being right from which one of several things asked at once counts."""
-_AND_THEN = re.compile(r"[,;.\n]|\b(?:rồi|và|xong|sau đó|với lại)\b", re.I)
+_AND_THEN = re.compile(r"[;\n]|\b(?:rồi|và|xong|sau đó|với lại)\b", re.I)
 NEAR = 0.25
 """Candidates below this probability are not offered when nothing fits."""
 
@@ -51,20 +51,20 @@ def handle(turn: Turn) -> Outcome:
 def search(turn: Turn, message: str) -> Outcome:
     """Search ``message`` and answer, clarify or say none."""
     result = turn.assistant.searcher.run(message)
-    if len(codes := several(turn, message)) > 1:
-        return clarify_codes(turn, codes, intro=text("clarify_several"))
     if code := turn.entities.get("procedure_code"):
         if not result.hits:
             return _not_held(turn, str(code))
     elif turn.intent == "out_of_scope" and (result.decision == "none" or result.answerable < SURE_OUTSIDE):
         return turn.reply(text("out_of_scope"), Button.to(text("button_help"), "help"))
-    happened = next(iter(turn.assistant.happened.run(message, 1)), None)
+    happened = event_in(turn, message, HAPPENED)
+    if happened is None and len(codes := several(turn, message)) > 1:
+        return clarify_codes(turn, codes, intro=text("clarify_several"))
     if result.decision == "answer":
         procedure = turn.assistant.procedure(result.hits[0].code)
         assert procedure is not None
-        return show(turn, procedure, related=related_event(turn, message))
-    if happened and happened.score >= HAPPENED:
-        return event(turn, turn.assistant.events[happened.id], asked=message)
+        return show(turn, procedure, related=event_in(turn, message))
+    if happened:
+        return event(turn, happened, asked=message)
     if turn.guide and (pinches := stuck.clear(turn)):
         return pinches
     if result.decision == "clarify":
@@ -84,10 +84,10 @@ def several(turn: Turn, message: str) -> list[str]:
     return found[:CHOICES]
 
 
-def related_event(turn: Turn, message: str) -> Event | None:
-    """The life event that a message seems to be part of."""
+def event_in(turn: Turn, message: str, score: float = RELATED) -> Event | None:
+    """The life event that a message tells of, or seems to be part of."""
     happened = next(iter(turn.assistant.happened.run(message, 1)), None)
-    return turn.assistant.events[happened.id] if happened and happened.score >= RELATED else None
+    return turn.assistant.events[happened.id] if happened and happened.score >= score else None
 
 
 def show(turn: Turn, procedure: Procedure, *, intro: str = "", related: Event | None = None) -> Outcome:
@@ -141,8 +141,8 @@ def event(turn: Turn, found: Event, *, asked: str = "") -> Outcome:
     )  # fmt: skip
 
 
-def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
-    """Guide first, then the four facts, without the one just told."""
+def fact_buttons(procedure: Procedure, *but: str) -> list[Button]:
+    """Guide first, then the four facts, without those just told (their intents)."""
     code = procedure.code
     buttons = [
         Button.to(text("button_guide"), "guide_start", code=code),
@@ -151,7 +151,7 @@ def fact_buttons(procedure: Procedure, but: str = "") -> list[Button]:
         Button.to(text("button_limit"), "ask_time_limit", code=code),
         Button.to(text("button_where"), "ask_where", code=code),
     ]
-    return [b for b in buttons if not but or not b.payload.startswith(f"/{but}{{")]
+    return [b for b in buttons if not b.payload.startswith(tuple(f"/{intent}{{" for intent in but))]
 
 
 def clarify(turn: Turn, hits: Sequence[Hit], *, intro: str = "", drop: bool = True, wanted: str = "") -> Outcome:

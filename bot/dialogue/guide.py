@@ -205,9 +205,10 @@ def _take(turn: Turn, question_id: str, option_id: str) -> Outcome:
     option = question.option(option_id)
     if turn.tapped and held.get("answers", {}).get(question_id) == option_id and held.get("step") != ASKING:
         return _where_left(turn, procedure, held)  # an old button, tapped again
-    held["answers"] = {**held.get("answers", {}), question_id: option_id if option else UNSURE}
-    if option and option.go:
-        return _elsewhere(turn, procedure, held, option.go, option.says)
+    others = {k: v for k, v in held.get("answers", {}).items() if k != question_id}
+    if option and option.go:  # no answer for this guide: it stays open
+        return _elsewhere(turn, procedure, held | {"step": ASKING, "answers": others}, option.go, option.says)
+    held["answers"] = {**others, question_id: option_id if option else UNSURE}
     return ask(turn, procedure, held)
 
 

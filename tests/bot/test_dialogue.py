@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot import answers
 from bot.dialogue import Turn, around, choose, facts, find, guide, papers, respond, stuck, talk
 from bot.dialogue.pick import ordinal
-from bot.dialogue.turn import Forgetful
+from bot.dialogue.turn import ASKING, Forgetful
 from bot.gateway import parse_payload
 from bot.reply import LABEL_LIMIT, Outcome
 from bot.texts import text
@@ -111,6 +111,8 @@ class Talk:
         )
         outcome = respond(turn)
         sound(outcome, intent)
+        if intent == "forget_me":
+            self.memory.guides.clear()
         slots = dict(outcome.slots)
         if "guide" in slots:
             self.guide = slots.pop("guide")
@@ -320,7 +322,7 @@ WALKS = [(code, portal) for code in CODES for portal in ("", DIRECT)] + [
 def begin(talking: Talk, code: str, portal: str = "") -> Outcome:
     """Start a guide, knowing no answer to its questions."""
     outcome = talking.say("guide_start", code=code, **({"id": portal} if portal else {}))
-    while talking.guide and talking.guide["step"] == guide.ASKING:
+    while talking.guide and talking.guide["step"] == ASKING:
         outcome = talking.tap(text("button_unsure"))
     return outcome
 

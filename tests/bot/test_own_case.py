@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.dialogue import guide, papers
+from bot.dialogue import guide, papers, talk
+from bot.dialogue.turn import ASKING as ASKING_STEP
+from bot.gateway import parse_payload
 from bot.texts import text
 from index.text import fold
 from knowledge.cases import UNSURE, chosen, next_question
 from knowledge.guides import load_guides
 from knowledge.seed import load_seed
-from tests.bot.test_dialogue import Talk, begin
+from tests.bot.test_dialogue import EVERY, Talk, begin
 
 GUIDES = load_guides()
 SEED = {p.code: p for p in load_seed()}
@@ -37,7 +39,7 @@ def test_the_forty_have_guides_and_nearly_all_ask() -> None:
 @pytest.mark.parametrize(("code", "question", "option"), OPTIONS)
 def test_every_answer_leads_on(talking: Talk, code: str, question: str, option: str) -> None:
     talking.say("guide_start", code=code)
-    while talking.guide and talking.guide["step"] == guide.ASKING:
+    while talking.guide and talking.guide["step"] == ASKING_STEP:
         asked = next_question(GUIDES.own[code].questions, talking.guide["answers"])
         assert asked
         assert asked.ask in (talking.last.reply.text if talking.last else "")
@@ -192,47 +194,162 @@ def test_how_it_went_is_counted_and_the_next_guide_is_shorter(talking: Talk) -> 
 
 SAID = st.sampled_from(
     [
-        "",
-        "không rõ",
-        "1",
-        "số 2",
-        "ừ",
-        "không",
-        "phí bao nhiêu",
-        "đăng ký khai sinh",
-        "otp không về",
-        "xong",
-        "làm tiếp",
+        "", "không rõ", "1", "số 2", "ừ", "không", "chưa", "phí bao nhiêu", "đăng ký khai sinh", "otp không về", "xong",
+        "làm tiếp", "đăng ký tạm trú", "em 25 tuổi", "hồ sơ bị trả lại", "xyz",
     ]
-)
+)  # fmt: skip
+TYPED = [i for i in EVERY if i not in ("case", "tick", "rescue", "event", "open_procedure", "forget_me")]
+"""What people's own words can be taken for; the rest comes with buttons and commands."""
 MOVES = st.one_of(
     st.tuples(st.just("tap"), st.integers(0, 5)),
-    st.tuples(st.just("say"), SAID),
+    st.tuples(st.just("old button"), st.integers(0, 200)),
+    st.tuples(st.sampled_from(TYPED), SAID),
 )
+BACKWARDS = ("guide_back", "guide_start", "case")
+"""Intents by which a person asks to see an earlier step, to begin again or to change the case."""
 
 
-@settings(max_examples=60, deadline=None)
-@given(code=st.sampled_from(ASKING), moves=st.lists(MOVES, max_size=14))
-def test_no_sequence_of_actions_strands_or_loses(seed_assistant: Any, code: str, moves: list[tuple[str, Any]]) -> None:
-    from bot.gateway import parse_payload
+def reached(conversation: Talk, held: dict[str, Any]) -> int:
+    """Steps done: -1 before the first. Refuses a step that is not one of the person's own case."""
+    procedure = conversation.assistant.procedure(held["code"])
+    if held["step"] in (ASKING_STEP, guide.BEFORE):
+        return -1
+    steps = [s.id for s in conversation.assistant.guide(procedure, held["portal"], held["answers"]).steps]
+    assert held["step"] not in conversation.assistant.situation(procedure, held["answers"]).skip
+    return steps.index(held["step"])
 
-    conversation = Talk(seed_assistant)
-    conversation.say("guide_start", code=code)
+
+def test_no_sequence_of_actions_strands_or_loses(seed_assistant: Any) -> None:
+    @settings(max_examples=120, deadline=None)
+    @given(code=st.sampled_from(ASKING), moves=st.lists(MOVES, max_size=16))
+    def walk(code: str, moves: list[tuple[str, Any]]) -> None:
+        walked(Talk(seed_assistant), code, moves)
+
+    walk()
+
+
+def walked(conversation: Talk, code: str, moves: list[tuple[str, Any]]) -> None:
+    """Begin the guide of ``code``, do the moves, and see that nothing is lost, skipped or left without a way on."""
+    begin(conversation, code)
+    shown = []
     for kind, what in moves:
-        last = conversation.last
-        assert last
-        if kind == "tap" and last.reply.buttons:
-            button = last.reply.buttons[what % len(last.reply.buttons)]
-            intent, entities = parse_payload(button.payload)
-            conversation.say(intent, tapped=True, **entities)
+        assert conversation.last
+        shown += conversation.last.reply.buttons
+        before = {c: dict(held) for c, held in conversation.memory.guides.items()}
+        ends = conversation.memory.ends
+        if kind in ("tap", "old button"):
+            pool = conversation.last.reply.buttons if kind == "tap" else shown
+            intent, entities = parse_payload(pool[what % len(pool)].payload)
+            forgotten = intent == "forget_me"
+            outcome = conversation.say(intent, tapped=True, **entities)
         else:
-            conversation.say("find_procedure", str(what))
+            intent, forgotten = kind, False
+            outcome = conversation.say(kind, what)
+        after = conversation.memory.guides
+        if forgotten:
+            continue
+
+        # nothing is lost: a guide ends only at its own end, one at a time
+        lost = before.keys() - after.keys()
+        assert len(lost) <= conversation.memory.ends - ends
+        # one guide moves at a time, by one step at the most, and back only when asked to
+        moved = [c for c in before.keys() & after.keys() if before[c]["step"] != after[c]["step"]]
+        assert len(moved) <= 1
+        for c in moved:
+            steps = reached(conversation, after[c]) - reached(conversation, before[c])
+            assert steps <= 1
+            assert steps > -1 or intent in BACKWARDS
+        # the step shown is one of the person's own case, and there is always a way on, back to the guide too
         held = conversation.guide
-        if held and held["step"] not in (guide.ASKING, guide.BEFORE):
-            procedure = conversation.assistant.procedure(held["code"])
-            steps = conversation.assistant.guide(procedure, held["portal"], held["answers"]).steps
-            assert held["step"] in {s.id for s in steps}
-            assert held["step"] not in conversation.assistant.situation(procedure, held["answers"]).skip
-    if conversation.guide:
-        resumed = conversation.say("guide_resume")
-        assert resumed.reply.buttons
+        if held:
+            reached(conversation, held)
+            onwards = [parse_payload(b.payload)[0] for b in outcome.reply.buttons]
+            assert {"guide_resume", "guide_next", "guide_done", "guide_start", "case"} & set(onwards)
+    for held in list(conversation.memory.guides.values()):
+        resumed = conversation.say("guide_resume", tapped=True, code=held["code"])
+        assert resumed.reply.procedure == held["code"]
+        assert conversation.guide
+        assert conversation.guide["step"] == held["step"]
+
+
+def test_a_button_tapped_late_or_twice_moves_nothing(talking: Talk) -> None:
+    begin(talking, "1.001193")
+    start = talking.last
+    talking.tap("Bắt đầu")
+    first = talking.last
+    talking.tap("Xong")
+    for old in (start, first):
+        assert old
+        intent, entities = parse_payload(old.reply.buttons[0].payload)
+        assert "Bước 2/" in talking.say(intent, tapped=True, **entities).reply.text
+    begin(talking, "1.000894")
+    assert first
+    intent, entities = parse_payload(first.reply.buttons[0].payload)
+    again = talking.say(intent, tapped=True, **entities)
+    assert again.reply.procedure == "1.001193"
+    assert "Bước 2/" in again.reply.text
+
+
+def test_an_old_answer_about_the_case_moves_nothing_and_another_one_begins_anew(talking: Talk) -> None:
+    talking.say("guide_start", code="1.001193")
+    asked = talking.last
+    begin(talking, "1.001193")
+    talking.tap("Bắt đầu")
+    assert asked
+    given, other = (parse_payload(asked.reply.buttons[at].payload) for at in (-1, 2))
+    assert "Bước 1/" in talking.say(given[0], tapped=True, **given[1]).reply.text
+    assert text("guide_before") in talking.say(other[0], tapped=True, **other[1]).reply.text
+
+
+def test_a_bare_yes_answers_what_was_said_last(talking: Talk) -> None:
+    begin(talking, "1.004194")
+    talking.tap("Bắt đầu")
+    for aside in ("talk_to_person", "insult", "thanks", "out_of_scope"):
+        talking.say(aside, "x")
+        assert "Bước 1/" in talking.say("affirm", "ừ").reply.text
+    talking.say("open_procedure", code="1.001193")
+    talking.say("guide_start", code="1.001193")
+    for _ in range(2):
+        talking.say("thanks", "cảm ơn")
+        assert "Câu 1/3" in talking.say("affirm", "ừ").reply.text
+    talking.say("thanks", "cảm ơn")
+    assert "Câu 2/3" in talking.say("find_procedure", "đã đăng ký kết hôn").reply.text
+    assert "Câu 1/3" in talking.say("guide_back", "quay lại").reply.text
+
+
+def test_going_on_after_a_side_question_is_going_back_to_the_step(talking: Talk) -> None:
+    begin(talking, "1.004194")
+    talking.tap("Bắt đầu")
+    talking.say("ask_fee", "phí bao nhiêu")
+    assert "Bước 1/" in talking.say("guide_next", "tiếp tục").reply.text
+    assert "Bước 2/" in talking.say("guide_next", "tiếp").reply.text
+
+
+def test_an_answer_in_a_labels_very_words_is_one_whatever_it_is_taken_for(talking: Talk) -> None:
+    talking.say("rescue", id="khong-nhan-otp", aspect="so-nao")
+    bare = talking.say("guide_stop", "dung so dang dung")
+    assert any("tin nhắn rác" in line for line in bare.reply.text.split("\n"))
+
+
+def test_somebody_who_wants_a_secret_is_told_of_whatever_the_message_is_taken_for(talking: Talk) -> None:
+    for said in ("công an gọi điện kêu đọc mã OTP", "người ta gọi xin mật khẩu vneid thì có đưa không"):
+        assert text("offer_secret", vneid="").split("\n")[0] in talking.say("talk_to_person", said).reply.text
+    for rescue in talking.assistant.rescues.values():
+        assert not [said for said in rescue.phrases if talk.secret_wanted(said)]
+
+
+def test_what_was_asked_is_answered_once_it_is_clear_of_what(talking: Talk) -> None:
+    for typed in (True, False):
+        talking.say("restart")
+        asked = talking.say("ask_fee", "căn cước phí bao nhiêu, mấy ngày có")
+        assert asked.slots["pending"]["wanted"] == "ask_fee"
+        told = talking.say("choose_nth", "cái thứ nhất") if typed else talking.tap("1.")
+        assert text("fee") in told.reply.text
+        assert text("limit") in told.reply.text
+
+
+def test_several_procedures_named_at_once_are_done_one_after_the_other(talking: Talk) -> None:
+    both = talking.say("find_procedure", "tôi muốn đăng ký kết hôn rồi đăng ký tạm trú cho vợ luôn")
+    assert both.slots["candidates"][:2] == ["1.000894", "1.004194"]
+    one = talking.say("find_procedure", "vợ tôi mới sinh con rồi giờ đăng ký khai sinh cho con")
+    assert one.slots.get("candidates") is None

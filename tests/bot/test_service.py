@@ -103,6 +103,30 @@ def test_progress_is_set_moved_and_ended(service: Service) -> None:
     assert service.shared(kept["short"]) is None
 
 
+def test_a_guide_for_each_procedure(service: Service, clock: Any) -> None:
+    first, second = ({"code": code, "portal": "p", "step": "s"} for code in ("1.001193", "1.000894"))
+    for held in (first, second):
+        clock.now += 1
+        service.keep_progress("u1", held)
+    in_hand, begun = service.progress("u1"), service.begun("u1", "1.001193")
+    assert in_hand
+    assert begun
+    assert (in_hand["code"], begun["code"]) == ("1.000894", "1.001193")
+    assert in_hand["short"] != begun["short"]
+    service.park("u1")
+    assert service.progress("u1") is None
+    assert service.begun("u1") == in_hand
+    clock.now += 1
+    service.keep_progress("u1", begun)
+    assert service.progress("u1") == begun
+    service.keep_progress("u1", None)
+    assert service.progress("u1") is None
+    assert service.begun("u1") == in_hand
+    service.keep_progress("u1", None)
+    assert service.begun("u1") == in_hand
+    assert service.begun("u2") is None
+
+
 def test_short_codes_are_read_back() -> None:
     for _ in range(200):
         short = new_short()
@@ -141,6 +165,8 @@ def test_a_file_of_an_earlier_version_is_brought_up(tmp_path: Path) -> None:
     held = service.progress("u1")
     assert held
     assert (held["step"], held["answers"], held["ticked"]) == ("nop", {}, [])
+    service.keep_progress("u1", {"code": "1.000894", "portal": "vneid", "step": "before"})
+    assert service.begun("u1", "1.001193") == held
     service.close()
 
 
