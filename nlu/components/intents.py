@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from typing import Any, Dict, Iterator, List, Optional, Text, Type
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Text, Type
 
 import numpy as np
 from rasa.engine.graph import ExecutionContext, GraphComponent
@@ -82,7 +82,7 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
     def get_default_config() -> Dict[Text, Any]:
         """Return the defaults.
 
-        ``C`` is the inverse regularisation; ``balance`` weighs classes between by example (0) and by class (1);
+        ``C`` is the inverse regularisation; ``tolerance`` is how near to its optimum the SVM is fitted; ``balance`` weighs classes between by example (0) and by class (1);
         ``least`` is how often a feature of a ``RARE`` kind has to occur; ``bayes`` is how much naive Bayes counts and
         ``smoothing`` what it adds to every count; ``sharpness`` is the inverse temperature of the softmax.
         """
@@ -93,6 +93,7 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
             "pairs": True,
             "least": 3,
             "C": 5.0,
+            "tolerance": 0.1,
             "balance": 0.5,
             "bayes": 0.03,
             "smoothing": 0.005,
@@ -133,11 +134,11 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
         """Create a new (untrained) component."""
         return cls(config, model_storage, resource)
 
-    def _values(self, text: str) -> Any:
-        """Return (indices, tf-idf values of unit length) of the known features of ``text``."""
-        counts = Counter(self.vocabulary[g] for g in ngrams(text, self.config) if g in self.vocabulary)
-        index = np.fromiter(counts.keys(), dtype=np.int64, count=len(counts))
-        value = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
+    def _values(self, counts: Mapping[str, int]) -> Any:
+        """Return (indices, tf-idf values of unit length) of the known features among ``counts``."""
+        known = [(self.vocabulary[g], n) for g, n in counts.items() if g in self.vocabulary]
+        index = np.fromiter((i for i, _ in known), dtype=np.int64, count=len(known))
+        value = np.fromiter((n for _, n in known), dtype=np.float32, count=len(known))
         value = (1.0 + np.log(value)) * self.idf[index]
         norm = np.sqrt((value * value).sum())
         return index, (value / norm if norm else value)
@@ -153,12 +154,14 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
         texts, names = [e.get(TEXT) for e in examples], [e.get(INTENT) for e in examples]
         bare = [(fold(t), n) for t, n in zip(texts, names, strict=True) if fold(t) != t]
         texts, names = texts + [t for t, _ in bare], names + [n for _, n in bare]
-        documents = Counter(g for t in texts for g in set(ngrams(t, self.config)))
+        every: Dict[str, str] = {}  # one string per feature, however often it occurs
+        read = [Counter(every.setdefault(g, g) for g in ngrams(t, self.config)) for t in texts]
+        documents = Counter(g for counts in read for g in counts)
         kept = sorted(g for g, n in documents.items() if n >= self.config["least"] or g[0] not in RARE)
         self.vocabulary = {g: i for i, g in enumerate(kept)}
         idf = [WEIGHTS[g[0]] * (np.log((1 + len(texts)) / (1 + documents[g])) + 1) for g in kept]
         self.idf = np.array(idf, dtype=np.float32)
-        rows = [self._values(t) for t in texts]
+        rows = [self._values(counts) for counts in read]
         pointer = np.cumsum([0] + [len(i) for i, _ in rows])
         matrix = csr_matrix(
             (np.concatenate([v for _, v in rows]), np.concatenate([i for i, _ in rows]), pointer),
@@ -167,7 +170,8 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
         sizes = Counter(names)
         mean = len(names) / len(sizes)
         share = {n: (mean / c) ** self.config["balance"] for n, c in sizes.items()}
-        model = LinearSVC(C=self.config["C"], class_weight=share, random_state=self.config["random_state"])
+        some = {"C": self.config["C"], "tol": self.config["tolerance"], "random_state": self.config["random_state"]}
+        model = LinearSVC(class_weight=share, **some)
         model.fit(matrix, names)
         self.labels = [str(c) for c in model.classes_]
         ours = csr_matrix(np.array(names)[None, :] == model.classes_[:, None], dtype=np.float64)
@@ -197,7 +201,7 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
         """Return intents with their probability, best first; a text without any known word gets confidence 0."""
         if self.weights is None:
             return [{"name": None, "confidence": 0.0}]
-        index, value = self._values(text)
+        index, value = self._values(Counter(ngrams(text, self.config)))
         if not self.is_word[index].any():  # parts of words may be known, but guesses from them would steer the dialogue
             return [{"name": self.labels[0], "confidence": 0.0}]
         scores = value @ self.weights[index].astype(np.float32) + self.bias
