@@ -1,7 +1,8 @@
 """Benchmarks of the Rasa side: which pipeline understands best, and how many turns a second it does.
 
     python benchmarks/nlu.py quality [--pipelines ours,lr,diet]   table of pipelines on nlu/data/test
-    python benchmarks/nlu.py errors  [--model DIR]                what the present pipeline gets wrong
+    python benchmarks/nlu.py blind   [--model DIR]                figures and confusions, without showing a held-out text
+    python benchmarks/nlu.py errors  [--model DIR]                what the present pipeline gets wrong, text by text
     python benchmarks/nlu.py turns   [--users 32]                 turns/s with a stand-in action server
     python benchmarks/nlu.py patches                              the same, patch by patch
     python benchmarks/nlu.py late                                 the 400th turn of one conversation
@@ -26,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,16 +92,22 @@ nlu:
 # data
 
 
-def examples(folder: Path) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+def examples(folder: Path, name: str = "*.yml") -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
     """Yield (text, intent, [(entity, value), …]) of the Rasa YAML files in ``folder``."""
     mark = re.compile(r"\[([^\]]+)\]\((\w+)\)")
-    for path in sorted(folder.glob("*.yml")):
+    for path in sorted(folder.glob(name)):
         for block in yaml.safe_load(path.read_text(encoding="utf-8"))["nlu"]:
             for line in block.get("examples", "").splitlines() if "intent" in block else ():
                 line = line.strip()
                 if line.startswith("- "):
                     found = [(m.group(2), m.group(1)) for m in mark.finditer(line)]
                     yield mark.sub(r"\1", line[2:].strip()), block["intent"], found
+
+
+def folded(text: str) -> str:
+    """Return ``text`` without diacritics."""
+    parts = unicodedata.normalize("NFD", text.translate(str.maketrans("đĐ", "dD")))
+    return "".join(c for c in parts if not unicodedata.combining(c))
 
 
 def scores(pairs: list[tuple[str, str]]) -> tuple[float, float, float]:
@@ -268,6 +276,57 @@ def quality(args: argparse.Namespace) -> None:
             print(f"| {' | '.join(cells)} | {facts['bytes'] / 1e6:.1f} |", flush=True)
 
 
+def entity_counts(data: list[tuple[str, str, list[tuple[str, str]]]], found: list[dict[str, Any]]) -> str:
+    """Return precision, recall and F1 of each kind of entity, as rows of a table."""
+    gold = collections.Counter((i, *e) for i, (_, _, es) in enumerate(data) for e in es)
+    got = collections.Counter((i, e["entity"], e["value"]) for i, f in enumerate(found) for e in f["entities"])
+    rows = []
+    for kind in (*sorted({e for _, e, _ in gold}), "all"):
+        a, b = ({k: n for k, n in c.items() if kind in (k[1], "all")} for c in (gold, got))
+        hit = sum((collections.Counter(a) & collections.Counter(b)).values())
+        found_of, gold_of = hit / max(1, sum(b.values())), hit / max(1, sum(a.values()))
+        score = f1(collections.Counter(a), collections.Counter(b))
+        rows.append(f"| {kind} | {sum(a.values())} | {found_of:.3f} | {gold_of:.3f} | {score:.3f} |")
+    return "\n".join(rows)
+
+
+def blind(args: argparse.Namespace) -> None:
+    """Measure intents on held-out.yml and entities on entities.yml; no text is printed."""
+    data = list(examples(TEST))
+    with_entities = {text for text, _, _ in list(examples(TEST, "entities.yml"))}
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(args.model) if args.model else trained("ours", Path(folder))[0]
+        found = parsed(model, [text for text, _, _ in data])
+        bare = parsed(model, [folded(text) for text, _, _ in data])
+    seen = [(d, f, b) for d, f, b in zip(data, found, bare, strict=True) if d[0] not in with_entities]
+    best = [next(r["name"] for r in f["ranking"] if r["name"] != "nlu_fallback") for _, f, _ in seen]
+    pairs = [(gold, f["intent"]) for (_, gold, _), f, _ in seen]
+    for name, some in (
+        ("as it is", pairs),
+        ("without fallback", [(gold, b) for (gold, _), b in zip(pairs, best, strict=True)]),
+        ("without diacritics", [(gold, b["intent"]) for (_, gold, _), _, b in seen]),
+    ):
+        accuracy, macro, weighted = scores(some)
+        print(f"{len(some)} {name}: accuracy {accuracy:.4f}, weighted F1 {weighted:.4f}, macro F1 {macro:.4f}")
+    print(f"parse: median {statistics.median(f['ms'] for f in found):.2f} ms")
+    for low, high in ((0, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
+        some = [
+            (gold, b)
+            for (gold, _), (_, f, _), b in zip(pairs, seen, best, strict=True)
+            if low <= next(r["confidence"] for r in f["ranking"] if r["name"] == b) < high
+        ]
+        print(f"confidence {low} to {high}: {sum(g == b for g, b in some)} of {len(some)} right")
+    recall = collections.Counter(gold for gold, got in pairs if gold == got)
+    least = sorted((recall[gold] / n, gold) for gold, n in collections.Counter(g for g, _ in pairs).items())[:8]
+    print("least recall: " + ", ".join(f"{gold} {value:.2f}" for value, gold in least))
+    print("| meant | understood | times |\n|---|---|---:|")
+    for (gold, wrong), n in collections.Counter(p for p in pairs if p[0] != p[1]).most_common():
+        print(f"| {gold} | {wrong} | {n} |")
+    print("| entity | in the examples | precision | recall | F1 |\n|---|---:|---:|---:|---:|")
+    marked = [(d, f) for d, f in zip(data, found, strict=True) if d[0] in with_entities]
+    print(entity_counts([d for d, _ in marked], [f for _, f in marked]))
+
+
 def errors(args: argparse.Namespace) -> None:
     """Print every held-out example that the model gets wrong, and the most frequent confusions."""
     data = list(examples(TEST))
@@ -393,7 +452,7 @@ def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for command in (quality, errors, turns, patches, late):
+    for command in (quality, blind, errors, turns, patches, late):
         sub = commands.add_parser(command.__name__, help=command.__doc__)
         sub.set_defaults(run=command)
         sub.add_argument("--model", help="a trained model's folder, instead of training one")

@@ -159,6 +159,19 @@ def fingerprint(config: Path = CONFIG) -> str:
     return digest.hexdigest()
 
 
+def _read_once() -> None:
+    """Let Rasa read the training data once, not once for each way of naming the language: seconds of copying."""
+    from rasa.shared.importers import importer
+
+    for kind in (importer.CombinedDataImporter, importer.E2EImporter):
+        read = kind.get_nlu_data  # remembers by its arguments
+
+        def once(self: Any, language: Optional[str] = None, _read: Any = read) -> Any:
+            return _read(self)
+
+        kind.get_nlu_data = once  # type: ignore[method-assign]
+
+
 def train(args: argparse.Namespace) -> int:
     """Train into ``--out`` unless the model there was made from the same files."""
     out, config = Path(args.out), Path(args.config or CONFIG)
@@ -187,6 +200,7 @@ def train(args: argparse.Namespace) -> int:
         return call(self, *inputs)
 
     GraphNode.__call__ = shown  # type: ignore[method-assign]
+    _read_once()
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(io.StringIO()):
         result = rasa.model_training.train(

@@ -47,11 +47,17 @@ def tokens(text: str) -> List[str]:
 
 @functools.lru_cache(maxsize=None)
 def lexicon(path: Path = LEXICON_FILE) -> Mapping[Tuple[str, ...], Tuple[str, ...]]:
-    """Read ``lexicon.yml``: spoken or shortened wording -> plain wording, each split into words."""
+    """Read ``lexicon.yml``: spoken or shortened wording -> plain wording, each split into words.
+
+    Entries of several words are known without diacritics too; a single word would be taken for another one.
+    """
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     entries: Dict[Tuple[str, ...], Tuple[str, ...]] = {}
     for key, value in data["words"].items():
         entries[tuple(str(key).lower().split())] = tuple(str(value).lower().split())
+    for words, plain_words in list(entries.items()):
+        if len(words) > 1:
+            entries.setdefault(tuple(fold(word) for word in words), plain_words)
     return entries
 
 
