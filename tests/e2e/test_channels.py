@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from phones import Phones
 from test_dialogues import FILES, check, load, play
+from test_personal_data import SAID, SECRETS
 
 from benchmarks.soak import World, served
 from tests.telegram_server import TelegramUser
@@ -109,3 +110,24 @@ def test_a_guide_begun_on_zalo_goes_on_on_telegram(house: House) -> None:
     assert short, kept
     went_on = telegram.say(short[0], "t")["replies"][0]["text"]
     assert f"Bước {step[1]}/" in went_on
+
+
+def test_nothing_personal_is_in_any_file(house: House) -> None:
+    """Databases, logs, Rasa's tracker, tokens: no secret that was typed, no id of anybody, no token."""
+    for channel in ("zalo", "telegram"):
+        phones = house.phones(channel)
+        for words in SAID:
+            shown = phones.say(words, "Nguyễn Thị Hoa")["replies"][0]["text"]
+            assert not any(secret in shown for secret in SECRETS)
+    ids = ["26000000000", "830000000", "840000000", "6ede9afa66b88fe6d6a0", house._token, house._bot]
+    ids += [house._oa.secret, house._oa.app_secret]
+    files = [*house.world.home.rglob("*"), house.world.home.parent / "serve.log"]
+    seen = 0
+    for path in files:
+        outside = {"rasa-model", "current"} & set(path.parts)
+        if path.is_file() and not path.is_symlink() and not outside:
+            content = path.read_bytes().decode("utf-8", errors="ignore")
+            seen += 1
+            for secret in (*SECRETS, "0905 123 456", "4111 1111", *ids):
+                assert secret not in content, f"{secret} in {path}"
+    assert seen > 5
