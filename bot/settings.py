@@ -32,6 +32,14 @@ class Settings(BaseSettings):
     )
     telegram_webhook_listen: str = Field("127.0.0.1", description="Address that the webhook server listens on.")
     telegram_webhook_port: int = Field(8443, ge=1, le=65535, description="Port that the webhook server listens on.")
+    telegram_name: str = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9_]{3,31})?$",
+        description="The Telegram bot's name without @, for QR codes on printed sheets.",
+    )
+    zalo_link: str = Field(
+        "", pattern=r"^(https://[^\s]+)?$", description="Address that opens the assistant on Zalo, for QR codes."
+    )
     secret: SecretStr = Field(
         SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
     )
