@@ -45,7 +45,8 @@ def source(p: Procedure) -> str:
 # -- documents -------------------------------------------------------------------------------------------------------
 
 
-def _document(d: Document, whole: bool) -> str:
+def paper(d: Document, whole: bool = True) -> str:
+    """One paper: its name, how many originals and copies, its form."""
     parts = []
     if d.originals:
         parts.append(text("copies_original", n=d.originals))
@@ -54,7 +55,7 @@ def _document(d: Document, whole: bool) -> str:
     if d.form and d.form.lower() not in d.name.lower():
         parts.append(text("form_name", form=d.form if whole else shorten(d.form, 60)))
     name = d.name if whole else shorten(d.name, LINE)
-    return f"• {name}" + (f" ({'; '.join(parts)})" if parts else "")
+    return name + (f" ({'; '.join(parts)})" if parts else "")
 
 
 def documents_of(p: Procedure, case: str | None = None) -> list[Document]:
@@ -87,10 +88,10 @@ def documents(p: Procedure, *, case: str | None = None, whole: bool = False) -> 
         if not whole and shown >= LINES:
             break
         lines.append(head)
-        for paper in group:
+        for d in group:
             if not whole and shown >= LINES:
                 break
-            line = _document(paper, whole)
+            line = f"• {paper(d, whole)}"
             cut = cut or "…" in line
             lines.append(line)
             shown += 1
@@ -179,8 +180,16 @@ def limit_line(limit: TimeLimit, whole: bool = True) -> str:
     return ": ".join([line, "; ".join(x for x in (when, basis) if x)]) if when or basis else line
 
 
-def limits(p: Procedure, *, whole: bool = False) -> str:
-    """Time limits by way of handing in, and how they count."""
+def method_notes(p: Procedure) -> list[str]:
+    """What the record says about ways of handing in, each with its channel unless it holds for all."""
+    notes = dict.fromkeys((m.note, m.channel) for m in p.methods if m.note)
+    if len({note for note, _ in notes}) == 1:
+        return [next(iter(notes))[0]]
+    return [f"{text(f'channel_{channel}')}: {note}" for note, channel in notes]
+
+
+def limits(p: Procedure, *, whole: bool = False, notes: bool = True) -> str:
+    """Time limits by way of handing in, and how they count; with ``whole`` and ``notes`` also :func:`method_notes`."""
     lines = [text("limit")]
     known = False
     for label, method in _channel_groups(p, lambda m: (m.limits, m.limit_note)):
@@ -194,10 +203,8 @@ def limits(p: Procedure, *, whole: bool = False) -> str:
         lines.append(text("limit_unknown"))
     if known:
         lines.append(text("limit_counting"))
-    if whole:
-        notes = dict.fromkeys((m.note, m.channel) for m in p.methods if m.note)
-        alike = len({note for note, _ in notes}) == 1
-        lines += [next(iter(notes))[0]] if alike else [f"{text(f'channel_{c}')}: {note}" for note, c in notes]
+    if whole and notes:
+        lines += method_notes(p)
     return "\n".join(lines)
 
 

@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     zalo_access_token: SecretStr = Field(SecretStr(""), description="Access token that came with it; may be empty.")
     zalo_api: str = Field("", description="Base address of Zalo's API, for a local server; empty: Zalo's own.")
     zalo_oauth: str = Field("", description="Base address of Zalo's tokens, for a local server; empty: Zalo's own.")
+    telegram_name: str = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9_]{3,31})?$",
+        description="The Telegram bot's name without @, for QR codes on printed sheets.",
+    )
+    zalo_link: str = Field(
+        "", pattern=r"^(https://[^\s]+)?$", description="Address that opens the assistant on Zalo, for QR codes."
+    )
     secret: SecretStr = Field(
         SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
     )

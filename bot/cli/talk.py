@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +16,10 @@ from bot.settings import settings
 from knowledge.additions import Additions
 from knowledge.errors import RefusedError
 from knowledge.release import Releases
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
+    from knowledge.model import Procedure
 
 
 def chat(as_json: Annotated[bool, typer.Option("--json", help="JSON lines in and out, for programs.")] = False) -> None:
@@ -50,6 +56,9 @@ def ask(question: Annotated[str, typer.Argument(help="The citizen's question, in
 
 def checklist(
     what: Annotated[str, typer.Argument(help="Procedure code, or a short code such as K7M-Q4P.")],
+    html: Annotated[
+        str, typer.Option("--html", metavar="FILE", help="Write an A4 page with QR codes to FILE (-: standard output).")
+    ] = "",
 ) -> None:
     """Print the papers of a procedure (for a short code: of that person's case, ticked) as a sheet to hand out."""
     from bot.assistant import Assistant
@@ -64,8 +73,30 @@ def checklist(
     procedure = assistant.procedure(str(held["code"])) if held else None
     if held is None or procedure is None:
         raise RefusedError(f"{what}: no such procedure and no such short code")
+    if html:
+        _write_sheet(html, assistant, procedure, held)
+        return
     turn = Turn("tick", "", assistant, {"code": procedure.code}, guide={"portal": "", "step": "before", **held})
     print(plain(papers.checklist(turn).reply.text))
+
+
+def _write_sheet(target: str, assistant: Assistant, procedure: Procedure, held: Mapping[str, Any]) -> None:
+    """The page to print, into a file or (``-``) to standard output. Raises RefusedError when it cannot be written."""
+    from bot.dialogue.turn import now
+    from bot.sheet import Bots, page
+
+    bots = Bots(settings().telegram_name, settings().zalo_link)
+    if not bots:
+        print("tthc: no QR code: set TTHC_TELEGRAM_NAME or TTHC_ZALO_LINK to have one", file=sys.stderr)
+    made = page(assistant, procedure, held, bots, now().date())
+    if target == "-":
+        print(made, end="")
+        return
+    try:
+        Path(target).write_text(made, encoding="utf-8")
+    except OSError as error:
+        raise RefusedError(f"{target}: {error.strerror}") from error
+    say(f"written: {target}")
 
 
 def search(

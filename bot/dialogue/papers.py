@@ -29,17 +29,18 @@ _NO_REASON = re.compile(
 
 
 class Paper(NamedTuple):
-    """One line of the list. ``key``: what is kept when it is ticked."""
+    """One line of the list. ``key``: what is kept when it is ticked. ``document``: the record's paper, if it is one."""
 
     key: str
     name: str
     shown_only: bool = False
+    document: Document | None = None
 
 
 def papers_of(mine: Situation) -> tuple[list[Paper], list[str], list[Document]]:
     """(to have at hand, need not be handed in and why, perhaps) for somebody's case."""
     needed = [d for d in mine.documents if d.role is not Role.NOTE and not d.in_database]
-    mine_all = [Paper(_key(d), d.name, d.role is Role.PRESENT) for d in needed]
+    mine_all = [Paper(_key(d), d.name, d.role is Role.PRESENT, d) for d in needed]
     mine_all += [Paper(f"+{line}", line) for line in mine.papers]
     spared = [text("checklist_held", name=d.name) for d in mine.documents if d.in_database and d.role is not Role.NOTE]
     perhaps = [d for d in mine.perhaps if d.role is not Role.NOTE and not d.in_database]
