@@ -1,7 +1,7 @@
 """Benchmarks of the Rasa side: which pipeline understands best, and how many turns a second it does.
 
     python benchmarks/nlu.py quality [--pipelines ours,lr,diet]   table of pipelines on nlu/data/test
-    python benchmarks/nlu.py blind   [--model DIR]                figures and confusions, without showing a held-out text
+    python benchmarks/nlu.py blind   [--model DIR]                figures and confusions, no held-out text shown
     python benchmarks/nlu.py errors  [--model DIR]                what the present pipeline gets wrong, text by text
     python benchmarks/nlu.py turns   [--users 32]                 turns/s with a stand-in action server
     python benchmarks/nlu.py patches                              the same, patch by patch

@@ -82,9 +82,10 @@ class NgramIntentClassifier(IntentClassifier, GraphComponent):
     def get_default_config() -> Dict[Text, Any]:
         """Return the defaults.
 
-        ``C`` is the inverse regularisation; ``tolerance`` is how near to its optimum the SVM is fitted; ``balance`` weighs classes between by example (0) and by class (1);
-        ``least`` is how often a feature of a ``RARE`` kind has to occur; ``bayes`` is how much naive Bayes counts and
-        ``smoothing`` what it adds to every count; ``sharpness`` is the inverse temperature of the softmax.
+        ``C`` is the inverse regularisation, ``tolerance`` how near to its optimum the SVM is fitted; ``balance`` weighs
+        classes between by example (0) and by class (1); ``least`` is how often a feature of a ``RARE`` kind has to
+        occur; ``bayes`` is how much naive Bayes counts and ``smoothing`` what it adds to every count; ``sharpness`` is
+        the inverse temperature of the softmax.
         """
         return {
             "max_word_ngram": 2,
