@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 import httpx
 
+from bot.channels.zalo_tokens import FILE as TOKENS
+from bot.inbox import Inbox
 from bot.processes import MODEL, answer_of, parts
+from bot.service import FILE as SERVICE
+from bot.service import Service
 from bot.settings import Settings
 from knowledge.errors import RefusedError
 from knowledge.release import Releases, verify
@@ -35,7 +39,7 @@ async def examine(settings: Settings) -> list[Check]:
             found.append(Check(f"port {part.port} ({part.name})", True, "serving"))
         else:
             found.append(Check(f"port {part.port} ({part.name})", False, "taken by something else", part.remedy))
-    found.append(await _telegram(settings))
+    found += [await _telegram(settings), _zalo(settings), _inbox(settings)]
     return found
 
 
@@ -82,3 +86,33 @@ async def _telegram(settings: Settings) -> Check:
     if settings.telegram_webhook_url and not settings.telegram_webhook_secret.get_secret_value():
         return Check("Telegram", False, "webhook without a secret", "set TTHC_TELEGRAM_WEBHOOK_SECRET")
     return Check("Telegram", True, f"@{answer['result'].get('username')}")
+
+
+def _zalo(settings: Settings) -> Check:
+    if not settings.zalo_app_id:
+        return Check("Zalo", True, "no app; set TTHC_ZALO_APP_ID to serve there")
+    needed = {
+        "TTHC_ZALO_OA_ID": settings.zalo_oa_id,
+        "TTHC_ZALO_APP_SECRET": settings.zalo_app_secret.get_secret_value(),
+        "TTHC_ZALO_SECRET": settings.zalo_secret.get_secret_value(),
+    }
+    if not (settings.home / TOKENS).is_file():
+        needed["TTHC_ZALO_REFRESH_TOKEN"] = settings.zalo_refresh_token.get_secret_value()
+    if missing := [name for name, value in needed.items() if not value]:
+        return Check("Zalo", False, f"{', '.join(missing)} missing", "see docs/vi/van-hanh.md, section 12")
+    if settings.zalo_log_only:
+        return Check("Zalo", False, "forged deliveries are accepted", "take TTHC_ZALO_LOG_ONLY away")
+    return Check("Zalo", True, f"app {settings.zalo_app_id}")
+
+
+def _inbox(settings: Settings) -> Check:
+    if not (settings.home / SERVICE).is_file():
+        return Check("inbox", True, "empty")
+    service = Service(settings.home / SERVICE)
+    counts = Inbox(service).counts()
+    service.close()
+    waiting = counts["new"] + counts["answered"]
+    said = f"{waiting} waiting, the longest for {counts['oldest']} s; {counts['dead']} dead letters"
+    return Check(
+        "inbox", not counts["dead"] and counts["oldest"] < 600, said, "`tthc inbox` says why; then replay or drop"
+    )
