@@ -19,7 +19,8 @@ DEPTH = 32
 """Brackets within brackets of a JSON body; real ones have about eight."""
 READ_WITHIN = 5.0
 """Seconds in which a body has to be there."""
-_OTHER = re.compile(rb'"(?:[^"\\]|\\.)*"|[^][{}"]+|"', re.S)
+_OTHER = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.S)
+"""Strings (one that is not closed goes to the end) and whatever is no bracket; takes time in proportion to the text."""
 
 Verdict = Literal["yes", "tell", "no"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -27,7 +28,8 @@ State = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on clients who do not finish the head of a request in time."""
+    """HTTP/1.1 that hangs up on clients who do not finish the head of a request in time, be it the first or a later
+    one of the connection."""
 
     _waiting: asyncio.TimerHandle | None = None
 
@@ -39,7 +41,12 @@ class PatientProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Something arrived: once the head is complete, the body's own time limit counts."""
         super().handle_events()
-        if self.cycle is not None and self._waiting is not None:
+        if self.cycle is None:
+            return
+        begun = self.cycle.response_complete and bool(self.conn.trailing_data[0])
+        if begun and self._waiting is None:
+            self._waiting = self.loop.call_later(READ_WITHIN, self.transport.close)
+        elif not begun and self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
 
@@ -70,7 +77,7 @@ def application(settings: Settings, routes: Sequence[BaseRoute], state: State) -
         return JSONResponse(found, 200 if found["ready"] else 503)
 
     async def verified(_: Request) -> Response:
-        mark = settings.zalo_site_verification
+        mark = html.escape(settings.zalo_site_verification)
         page = f'<meta name="zalo-platform-site-verification" content="{mark}">' if mark else ""
         return HTMLResponse(f"<!doctype html><html><head>{page}<title>5299</title></head><body></body></html>")
 

@@ -11,7 +11,6 @@ import hmac
 import json
 import logging
 import re
-import sqlite3
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -22,12 +21,13 @@ from aiolimiter import AsyncLimiter
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
-from telegram import CallbackQuery, Message, ReplyParameters, Update
+from telegram import CallbackQuery, ChatMemberUpdated, Message, ReplyParameters, Update
 from telegram.constants import ChatAction, ChatMemberStatus, ChatType
 from telegram.error import BadRequest, TelegramError
-from telegram.ext import ExtBot, filters
+from telegram.ext import filters
 
 from bot.channels.telegram_api import (
+    PollingBot,
     hush,
     insist,
     introduce,
@@ -61,8 +61,7 @@ class _Chat:
     """``last``: id and hash of the newest text, to tell a corrected question from other edits."""
 
     pace: AsyncLimiter = field(default_factory=lambda: AsyncLimiter(5, 5))
-    last: tuple[int, int] | None = None
-    album: str | None = None
+    last: tuple[int, int] = 0, 0
 
 
 class TelegramChannel:
@@ -76,11 +75,10 @@ class TelegramChannel:
         self._webhook = webhook_of(settings)
         self._chats: OrderedDict[int, _Chat] = OrderedDict()
         self._aside: set[asyncio.Task[Any]] = set()
-        self._bot: ExtBot[Any]
-        self._accept: Accept
-        self.routes: list[BaseRoute] = []
-        if self._webhook:
-            self.routes.append(Route(self._webhook.path, self._on_webhook, methods=["POST"]))
+        self._bot: PollingBot
+        self._accept: Accept | None = None
+        paths = self._webhook.paths if self._webhook else ()
+        self.routes: list[BaseRoute] = [Route(path, self._on_webhook, methods=["POST"]) for path in paths]
 
     # -- start and stop
 
@@ -91,10 +89,11 @@ class TelegramChannel:
         if not token:
             raise RefusedError("no Telegram token; take one from @BotFather and put it into TTHC_TELEGRAM_TOKEN")
         hush()
-        self._bot, self._accept = make_bot(token, self._settings), accept
+        self._bot = make_bot(token, self._settings)
         try:
             with refusing():
                 await insist(self._bot.initialize, repeatable=True)
+                self._accept = accept
                 await insist(self._listen, repeatable=True)
             polling = None if self._webhook else asyncio.create_task(self._poll())
             self._later(introduce(self._bot))
@@ -105,6 +104,7 @@ class TelegramChannel:
                     polling.cancel()
                     await asyncio.gather(polling, return_exceptions=True)
         finally:
+            self._accept = None
             for task in self._aside:
                 task.cancel()
             await asyncio.gather(*self._aside, return_exceptions=True)
@@ -129,18 +129,15 @@ class TelegramChannel:
         offset, pause = 0, AGAIN[0]
         while True:
             try:
-                updates = await self._bot.get_updates(
-                    offset, timeout=POLL, allowed_updates=KINDS, read_timeout=POLL + 10
-                )
-                for update in updates:
-                    await self._take(update)
-                    offset = update.update_id + 1
+                for data in await self._bot.updates(offset, POLL, KINDS):
+                    await self._take(data)
+                    offset = data["update_id"] + 1
                 pause = AGAIN[0]
                 continue
             except TelegramError as error:
                 polling_failed(error)
-            except (BusyError, sqlite3.Error) as error:
-                log.error("an update could not be kept (%s); trying again", type(error).__name__)
+            except Exception as error:
+                log.error("an update could not be kept (%s); trying again", whence(error))
             await asyncio.sleep(pause)
             pause = min(pause * 2, AGAIN[1])
 
@@ -151,50 +148,66 @@ class TelegramChannel:
             return PlainTextResponse("who are you?", 403)
         try:
             data = json.loads(await request.body())
-            update = Update.de_json(data, self._bot)
-        except Exception:  # whatever the library makes of a body that is none of Telegram's
+        except (ValueError, RecursionError):
+            return PlainTextResponse("no JSON", 400)
+        if not isinstance(data, dict) or not isinstance(data.get("update_id"), int):
             return PlainTextResponse("no update", 400)
         try:
-            await self._take(update)
+            await self._take(data)
         except BusyError:
             return PlainTextResponse("later", 429)
-        except sqlite3.Error as error:
-            log.error("an update could not be kept (%s); Telegram will bring it again", type(error).__name__)
+        except Exception as error:
+            log.error("an update could not be kept (%s); Telegram will bring it again", whence(error))
             return PlainTextResponse("not kept", 503)
         return PlainTextResponse("ok")
 
-    async def _take(self, update: Update) -> None:
-        """Hand an update over. Raises BusyError and sqlite3.Error; an update that cannot be read is passed over."""
+    async def _take(self, data: dict[str, Any]) -> None:
+        """Hand an update over; one that cannot be read is passed over, since it would never be read.
+
+        Raises whatever keeps it from being kept.
+        """
+        if self._accept is None:
+            raise BusyError
         try:
-            if query := update.callback_query:
-                await self._on_tap(update.update_id, query)
-            elif member := update.my_chat_member:
-                left = member.new_chat_member.status == ChatMemberStatus.BANNED
-                if left and member.chat.type == ChatType.PRIVATE:
-                    user, number = str(member.from_user.id), f"b{update.update_id}"
-                    await self._accept(
-                        Incoming(self.name, user, "", number, kind="unfollow", place={"chat": member.chat.id})
-                    )
-            elif message := update.message or update.edited_message:
-                await self._on_message(update.update_id, message, edited=update.message is None)
-        except (BusyError, sqlite3.Error):
-            raise
+            update = Update.de_json(data, self._bot)
+            incoming = self._read(update)
         except Exception as error:
             log.error("an update could not be read: %s", whence(error))
+            return
+        if update.callback_query:
+            self._later(self._acknowledge(update.callback_query))
+        if incoming:
+            await self._accept(incoming)
+            self._remember(update)
 
-    async def _on_tap(self, number: int, query: CallbackQuery) -> None:
-        self._later(self._acknowledge(query))
+    def _read(self, update: Update) -> Incoming | None:
+        """What an update brings, None when it is not for the bot. Raises anything for what Telegram never sends."""
+        if update.callback_query:
+            return self._tapped(update.update_id, update.callback_query)
+        if update.my_chat_member:
+            return self._left(update.update_id, update.my_chat_member)
+        message = update.message or update.edited_message
+        return self._said(update.update_id, message, edited=update.message is None) if message else None
+
+    def _tapped(self, number: int, query: CallbackQuery) -> Incoming | None:
         message = query.message
         if message is None or not query.data:
-            return
+            return None
         place: Place = {"chat": message.chat.id, "tapped": message.message_id}
         if isinstance(message, Message) and message.is_topic_message:
             place["thread"] = message.message_thread_id
-        await self._accept(
-            Incoming(
-                self.name, str(query.from_user.id), "", f"c{number}", button=query.data, place=place,
-                chat=str(message.chat.id), sent=number, group=message.chat.type != ChatType.PRIVATE,
-            )
+        return Incoming(
+            self.name, str(query.from_user.id), "", f"c{number}", button=_words(query.data), place=place,
+            chat=str(message.chat.id), sent=float(number), group=message.chat.type != ChatType.PRIVATE,
+        )  # fmt: skip
+
+    def _left(self, number: int, member: ChatMemberUpdated) -> Incoming | None:
+        """Somebody blocked the bot: what is held of them goes."""
+        if member.new_chat_member.status != ChatMemberStatus.BANNED or member.chat.type != ChatType.PRIVATE:
+            return None
+        return Incoming(
+            self.name, str(member.from_user.id), "", f"b{number}", kind="unfollow", place={"chat": member.chat.id},
+            sent=float(number),
         )  # fmt: skip
 
     @staticmethod
@@ -203,45 +216,48 @@ class TelegramChannel:
         with suppress(TelegramError):
             await query.answer()
 
-    async def _on_message(self, number: int, message: Message, *, edited: bool) -> None:
+    def _said(self, number: int, message: Message, *, edited: bool) -> Incoming | None:
         user = message.from_user
         if user is None or user.is_bot or filters.StatusUpdate.ALL.check_update(Update(number, message=message)):
-            return
+            return None
         said = self._addressed(message)
-        if said is None:
-            return
-        chat = self._chat(message.chat.id)
+        if said is None or (edited and not self._corrected(message)):
+            return None
         group = message.chat.type != ChatType.PRIVATE
         place: Place = {"chat": message.chat.id}
         if message.is_topic_message:
             place["thread"] = message.message_thread_id
         if group:
             place["answers"] = message.message_id
-        kind: Kind = "text"
-        # A corrected text is a new question only while it is the newest one: who mends a typo wants an answer, who
-        # tidies up an old message does not, and Telegram also calls it an edit when nothing of the text changed.
-        now = message.message_id, hash(message.text)
-        if message.text is None:
-            # One answer to an album, none to edits: a shared live location is edited all the time.
-            if edited or (message.media_group_id is not None and message.media_group_id == chat.album):
-                return
-            kind, said = "place" if message.location or message.venue else "photo", ""
-        elif edited and (chat.last is None or chat.last[0] != now[0] or chat.last[1] == now[1]):
-            return
-        await self._accept(
-            Incoming(
-                self.name, str(user.id), said, f"m{number}", kind=kind, place=place, chat=str(message.chat.id),
-                sent=number, group=group,
-            )
+        kind = _kind_of(message)
+        # An album comes as several messages and wants one answer.
+        delivery = f"a{message.media_group_id}" if message.media_group_id and kind != "text" else f"m{number}"
+        return Incoming(
+            self.name, str(user.id), said if kind == "text" else "", delivery, kind=kind, place=place,
+            chat=str(message.chat.id), sent=float(number), group=group,
         )  # fmt: skip
-        if message.text is None:
-            chat.album = message.media_group_id
-        else:
-            chat.last = now
+
+    def _corrected(self, message: Message) -> bool:
+        """Whether an edit asks anew.
+
+        A corrected text is a new question only while it is the newest one: who mends a typo wants an answer, who
+        tidies up an old message does not, and Telegram also calls it an edit when nothing of the text changed. A shared
+        live location is edited all the time.
+        """
+        last, known = self._chat(message.chat.id).last
+        return message.text is not None and message.message_id == last and hash(message.text) != known
+
+    def _remember(self, update: Update) -> None:
+        """Keep in mind which text is the newest of its chat."""
+        message = update.message or update.edited_message
+        if message and message.text is not None:
+            chat = self._chat(message.chat.id)
+            if message.message_id >= chat.last[0]:
+                chat.last = message.message_id, hash(message.text)
 
     def _addressed(self, message: Message) -> str | None:
         """The text meant for the bot, None when it is not meant: in a group it has to be named or replied to."""
-        words = message.text or message.caption or ""
+        words = _words(message.text or message.caption or "")
         if message.chat.type == ChatType.PRIVATE:
             return words
         name = re.compile(rf"@{re.escape(self._bot.username)}(?!\w)", re.I)
@@ -285,3 +301,17 @@ class TelegramChannel:
         """Show that the bot is writing."""
         with suppress(TelegramError):
             await self._bot.send_chat_action(place["chat"], ChatAction.TYPING, message_thread_id=place.get("thread"))
+
+
+def _kind_of(message: Message) -> Kind:
+    if message.text is not None:
+        return "text"
+    if message.location or message.venue:
+        return "place"
+    pictures = message.photo or message.video or message.video_note or message.animation
+    return "photo" if pictures or message.document else "other"
+
+
+def _words(said: str) -> str:
+    """Words as they can be stored: half a letter cannot."""
+    return said.encode("utf-8", "replace").decode()

@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
@@ -36,18 +37,30 @@ PAUSES = (0.5, 1.0, 2.0)
 """Seconds before each further attempt of a call that Telegram did not carry out."""
 LONGEST_PAUSE = 60.0
 """Seconds; a call that Telegram wants to have later than that is given up."""
+ANSWER_WITHIN = 20.0
+"""Seconds that Telegram has to answer a call."""
 KEY_LIMIT = 64
 """Bytes of callback data."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _T = TypeVar("_T")
 
 
-def make_bot(token: str, settings: Settings) -> ExtBot[Any]:
+class PollingBot(ExtBot[int]):
+    """The library's bot, which hands out updates unread: its own reading of a batch fails with any one of them."""
+
+    async def updates(self, offset: int, seconds: int, kinds: Sequence[str]) -> list[dict[str, Any]]:
+        """Updates from number ``offset`` on; Telegram may hold the call for ``seconds``. Raises TelegramError."""
+        wanted = {"offset": offset, "timeout": seconds, "allowed_updates": list(kinds)}
+        found: list[dict[str, Any]] = await self._post("getUpdates", wanted, read_timeout=seconds + 10)
+        return found
+
+
+def make_bot(token: str, settings: Settings) -> PollingBot:
     """The library's bot: HTML, no link previews, Telegram's sending rate kept."""
     defaults = Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True))
-    request = HTTPXRequest(connection_pool_size=64, read_timeout=20, connect_timeout=10, pool_timeout=10)
+    request = HTTPXRequest(connection_pool_size=64, read_timeout=ANSWER_WITHIN, connect_timeout=10, pool_timeout=10)
     base = settings.telegram_api or "https://api.telegram.org/bot"
-    return ExtBot(token, base, defaults=defaults, request=request, rate_limiter=AIORateLimiter())
+    return PollingBot(token, base, defaults=defaults, request=request, rate_limiter=AIORateLimiter())
 
 
 async def introduce(bot: Bot) -> None:
@@ -117,10 +130,11 @@ def why_not_sent(error: TelegramError, *, repeatable: bool = False) -> SendError
 
 
 class Webhook(NamedTuple):
-    """Where Telegram delivers to: the public address, the path on our server, the secret that it sends along."""
+    """Where Telegram delivers to: the public address, its paths on our server (with and without what a proxy may take
+    away from its beginning), the secret that Telegram sends along."""
 
     url: str
-    path: str
+    paths: tuple[str, ...]
     secret: str
 
 
@@ -138,8 +152,9 @@ def webhook_of(settings: Settings) -> Webhook | None:
         raise RefusedError("a webhook needs TTHC_TELEGRAM_WEBHOOK_SECRET, or anybody could pose as Telegram")
     if not _SECRET.fullmatch(secret):
         raise RefusedError("TTHC_TELEGRAM_WEBHOOK_SECRET: 1 to 256 of the characters A-Z a-z 0-9 _ -")
-    path = "telegram/" + hashlib.sha256(f"webhook path: {secret}".encode()).hexdigest()[:32]
-    return Webhook(f"{url}/{path}", f"/{path}", secret)
+    path = "/telegram/" + hashlib.sha256(f"webhook path: {secret}".encode()).hexdigest()[:32]
+    before = urlsplit(url).path
+    return Webhook(url + path, (path, before + path) if before else (path,), secret)
 
 
 @contextmanager

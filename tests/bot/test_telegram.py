@@ -1,4 +1,4 @@
-"""The Telegram channel: python-telegram-bot against a Bot API on 127.0.0.1, with a stand-in for the gateway."""
+"""The Telegram channel against a Bot API on 127.0.0.1: what it hands over, what it sends, how it starts and stops."""
 
 from __future__ import annotations
 
@@ -7,47 +7,34 @@ import io
 import itertools
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from desk import Desk, until
 
 from bot.channels import telegram, telegram_api
 from bot.channels.telegram import TelegramChannel
 from bot.channels.telegram_api import MENU, keyboard_of
-from bot.message import Incoming, Outgoing
-from bot.render import units
-from bot.reply import Button, Reply
+from bot.gateway import payload_of
+from bot.message import BusyError, GoneError, Incoming, LaterError, SendError, UnsureError, WrongError
+from bot.render import dress, units
+from bot.reply import Button, Part, Reply
 from bot.settings import Settings
-from bot.texts import text
 from knowledge.errors import RefusedError
 from tests.telegram_server import USERNAME, TelegramServer, TelegramUser
 
-pytestmark = pytest.mark.e2e  # a Bot API server of its own, and a minute of waiting
+pytestmark = pytest.mark.e2e  # a Bot API server of its own
 
-SECRET = "mot-bi-mat_0123456789"
-STILL = 0.4
+BUTTONS = (("Giấy tờ", "k0"), ("Nơi nộp", "k1"), ("Đăng ký khai sinh cho con", "k2"))
 ids = itertools.count(700_000_001)
-Answer = Callable[[Incoming], "list[Outgoing] | Awaitable[list[Outgoing]]"]
 
 
-def out(said: str, *labels: str, edit: bool = False) -> Outgoing:
-    buttons = tuple(Button(label, "/x") for label in labels)
-    return Outgoing(Reply(said, buttons, edit=edit), [f"k{number}" for number in range(len(labels))])
-
-
-class Gateway:
-    """Answers as it is told and remembers what it was asked."""
-
-    def __init__(self, answer: Answer = lambda incoming: [out(f"nghe: {incoming.text}")]) -> None:
-        self.answer, self.heard = answer, list[Incoming]()
-
-    async def handle(self, incoming: Incoming) -> list[Outgoing]:
-        self.heard.append(incoming)
-        answer = self.answer(incoming)
-        return answer if isinstance(answer, list) else await answer
+Open = Callable[..., AbstractAsyncContextManager[TelegramChannel]]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +46,7 @@ def server() -> Iterator[TelegramServer]:
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telegram_api, "PAUSES", (0.05, 0.1, 0.2))
+    monkeypatch.setattr(telegram, "AGAIN", (0.1, 0.4))
 
 
 @pytest.fixture
@@ -72,18 +60,32 @@ def user(server: TelegramServer, token: str) -> TelegramUser:
 
 
 @pytest.fixture
-def serve(server: TelegramServer, token: str, tmp_path: Path) -> Callable[..., TelegramChannel]:
-    def make(gateway: Gateway, **changes: Any) -> TelegramChannel:
+def member(server: TelegramServer, token: str) -> TelegramUser:
+    """Somebody in a group."""
+    return TelegramUser(server, token, next(ids), chat_id=-1_001_000_000_000 - next(ids))
+
+
+@pytest.fixture
+async def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def opened(server: TelegramServer, token: str, tmp_path: Path) -> Open:
+    """Opens a channel: ``async with opened(desk, telegram_token=…) as channel``."""
+
+    @asynccontextmanager
+    async def opening(desk: Desk, **changes: Any) -> AsyncIterator[TelegramChannel]:
         given = {"home": tmp_path, "telegram_token": token, "telegram_api": server.api, **changes}
-        return TelegramChannel(gateway, Settings(_env_file=None, **given))
+        channel = TelegramChannel(Settings(_env_file=None, **given))
+        async with channel.open(desk.accept):
+            yield channel
 
-    return make
+    return opening
 
 
-async def still(user: TelegramUser) -> None:
-    """Nothing (more) was said to the user."""
-    with pytest.raises(TimeoutError):
-        await user.replies(within=STILL)
+def at(user: TelegramUser, **more: Any) -> dict[str, Any]:
+    return {"chat": user.chat_id, **more}
 
 
 def free_port() -> int:
@@ -91,437 +93,160 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-# -- replies
+# -- in: words and taps
 
 
-async def test_a_text_is_answered_with_buttons(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway(lambda _: [out("**Phí** < 8.000 & hơn", "Giấy tờ", "Nơi nộp", "Đăng ký khai sinh cho con")])
-    async with serve(gateway):
+async def test_words_are_handed_over(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    async with opened(desk) as channel:
         await user.say("mất giấy khai sinh")
-        (reply,) = await user.replies()
-    assert reply.html == "<b>Phí</b> &lt; 8.000 &amp; hơn"
-    assert reply.text == "Phí < 8.000 & hơn"
-    lines = [[button["text"] for button in row] for row in reply.buttons]
-    assert lines == [["Giấy tờ", "Nơi nộp"], ["Đăng ký khai sinh cho con"]]
-    (heard,) = gateway.heard
-    assert (heard.channel, heard.user, heard.text) == ("telegram", str(user.id), "mất giấy khai sinh")
-    assert heard.button is None
-    assert heard.delivery.startswith("m")
-    assert heard.limited
+        (heard,) = await desk.hears()
+    assert (channel.name, channel.routes) == ("telegram", [])
+    assert heard == Incoming(
+        "telegram", str(user.id), "mất giấy khai sinh", heard.delivery, place={"chat": user.id}, chat=str(user.id),
+        sent=float(heard.delivery.removeprefix("m")),
+    )  # fmt: skip
 
 
-async def test_commands_go_to_the_gateway_as_they_are(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
-        await user.say("/start 1.001193", entities=[{"type": "bot_command", "offset": 0, "length": 6}])
-        await user.replies()
-    assert gateway.heard[0].text == "/start 1.001193"
+@pytest.mark.parametrize("link", ["/start 1_001193", "/start 1.001193"])
+async def test_a_deep_link_names_a_procedure(opened: Open, user: TelegramUser, desk: Desk, link: str) -> None:
+    async with opened(desk):
+        await user.say(link, entities=[{"type": "bot_command", "offset": 0, "length": 6}])
+        (heard,) = await desk.hears()
+    assert heard.text == link
+    assert payload_of(heard.text) == '/open_procedure{"code": "1.001193"}'
 
 
-async def test_a_tap_edits_the_message_in_place(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    gateway = Gateway(lambda i: [out("Bước 2", "Quay lại", edit=True)] if i.button else [out("Bước 1", "Bước sau")])
-    async with serve(gateway):
-        await user.say("đăng ký tạm trú")
-        (before,) = await user.replies()
-        await user.tap("Bước sau")
-        (after,) = await user.replies()
-    assert (after.edited, after.id, after.text, after.labels) == (True, before.id, "Bước 2", ["Quay lại"])
-    assert [(i.text, i.button) for i in gateway.heard] == [("đăng ký tạm trú", None), ("", "k0")]
-    assert len(server.calls(user.token, "answerCallbackQuery")) == 1
-
-
-async def test_a_tap_that_does_not_edit_leaves_the_old_keyboard(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway(lambda i: [out("Miễn phí")] if i.button else [out("Khai sinh", "Phí")])
-    async with serve(gateway):
-        await user.say("khai sinh")
-        await user.replies()
-        await user.tap("Phí")
-        await user.replies()
-        old, new = await user.screen()
-    assert (old.text, old.labels, old.edited) == ("Khai sinh", ["Phí"], False)
-    assert (new.text, new.edited) == ("Miễn phí", False)
-
-
-async def test_a_tap_is_acknowledged_while_the_gateway_works(serve: Any, server: Any, user: TelegramUser) -> None:
-    done = asyncio.Event()
-
-    async def slowly(incoming: Incoming) -> list[Outgoing]:
-        if incoming.button:
-            await done.wait()
-        return [out("xong", "Nút")]
-
-    async with serve(Gateway(slowly)):
-        await user.say("một")
-        await user.replies()
-        await user.tap("Nút")
-        for _ in range(100):
-            if server.calls(user.token, "answerCallbackQuery"):
-                break
-            await asyncio.sleep(0.02)
-        else:
-            pytest.fail("the tap was not acknowledged")
-        done.set()
-        await user.replies()
-
-
-async def test_only_a_text_that_may_edit_edits_and_only_the_first(serve: Any, user: TelegramUser) -> None:
-    both = [out("một", edit=True), out("hai", edit=True)]
-    gateway = Gateway(lambda incoming: both if incoming.button else [out("Chọn", "Nút", edit=True)])
-    async with serve(gateway):
-        await user.say("chào")
-        (first,) = await user.replies()
-        await user.tap("Nút")
-        one, two = await user.replies(2)
-    assert not first.edited
-    assert (one.edited, two.edited) == (True, False)
-
-
-async def test_a_long_reply_is_split_and_its_buttons_stand_last(serve: Any, user: TelegramUser) -> None:
-    long = "\n\n".join(f"**Đoạn {n}** & " + "chữ nghĩa " * 60 for n in range(20))
-    async with serve(Gateway(lambda _: [out(long, "Xem tiếp")])):
-        await user.say("xem đầy đủ")
-        parts = await user.replies(3)
-    assert len(parts) > 2
-    assert all(units(part.html) <= 4096 for part in parts)
-    assert [part.labels for part in parts] == [[]] * (len(parts) - 1) + [["Xem tiếp"]]
-    assert " ".join(" ".join(p.text for p in parts).split()) == " ".join(long.replace("**", "").split())
-
-
-async def test_a_long_reply_to_a_tap_is_sent_not_edited(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway(lambda i: [out("chữ " * 2000, edit=True)] if i.button else [out("Chọn", "Đầy đủ")])
-    async with serve(gateway):
-        await user.say("chào")
-        await user.replies()
-        await user.tap("Đầy đủ")
-        parts = await user.replies(2)
-    assert not any(part.edited for part in parts)
-
-
-async def test_a_silent_gateway_sends_nothing(serve: Any, user: TelegramUser) -> None:
-    async with serve(Gateway(lambda _: [])):
-        await user.say("chào")
-        await still(user)
-
-
-# -- what is not read
-
-FILE = {"file_id": "a", "file_unique_id": "b", "file_size": 10}
-SIZE = {"width": 9, "height": 9}
-CONTENTS: dict[str, dict[str, Any]] = {
-    "photo": {"photo": [{**FILE, **SIZE}], "caption": "căn cước của tôi đây"},
-    "document": {"document": {**FILE, "file_name": "can-cuoc.pdf"}},
-    "voice": {"voice": {**FILE, "duration": 3}},
-    "sticker": {"sticker": {**FILE, **SIZE, "is_animated": False, "is_video": False, "type": "regular"}},
-    "location": {"location": {"latitude": 13.77, "longitude": 109.22}},
-    "contact": {"contact": {"phone_number": "0900000000", "first_name": "An"}},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", CONTENTS)
-async def test_other_contents_are_refused_unread(serve: Any, server: Any, user: TelegramUser, kind: str) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
-        await user.send(**CONTENTS[kind])
-        (reply,) = await user.replies()
-    assert reply.text == text("unsupported")
-    assert gateway.heard == []
-    assert not server.calls(user.token, "getFile")
-
-
-async def test_an_album_is_refused_once(serve: Any, user: TelegramUser) -> None:
-    async with serve(Gateway()):
-        for _ in range(3):
-            await user.send(**CONTENTS["photo"], media_group_id="g1")
-        await user.replies()
-        await still(user)
-        await user.send(**CONTENTS["photo"], media_group_id="g2")
-        await user.replies()
-
-
-async def test_what_telegram_says_of_a_chat_is_no_message(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
-        await user.send(pinned_message={"message_id": 1, "date": 1, "chat": user.chat})
-        await still(user)
-    assert gateway.heard == []
-
-
-async def test_only_the_newest_text_counts_again_when_it_is_corrected(serve: Any, user: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
-        await user.update(message={"message_id": 501, "text": "khai sanh"})
-        await user.update(message={"message_id": 502, "text": "tam chú"})
-        await user.replies(2)
-        await user.update(edited_message={"message_id": 501, "text": "khai sinh", "edit_date": 1})
-        await user.update(edited_message={"message_id": 502, "text": "tam chú", "edit_date": 1})
-        await user.update(edited_message={"message_id": 502, "edit_date": 1, **CONTENTS["location"]})
-        await still(user)
-        await user.update(edited_message={"message_id": 502, "text": "tạm trú", "edit_date": 2})
-        (reply,) = await user.replies()
-    assert reply.text == "nghe: tạm trú"
-    assert [i.text for i in gateway.heard] == ["khai sanh", "tam chú", "tạm trú"]
-
-
-# -- when Telegram does not do as it is asked
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        {"code": 429, "said": "Too Many Requests: retry after 1", "parameters": {"retry_after": 1}},
-        {"code": 500},
-        {"code": 502, "said": "Bad Gateway"},
-    ],
-    ids=["429", "500", "502"],
-)
-async def test_what_telegram_did_not_carry_out_is_sent_again(
-    serve: Any, server: TelegramServer, user: TelegramUser, failure: dict[str, Any]
+async def test_a_tap_tells_its_key_and_its_message(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk
 ) -> None:
-    gateway = Gateway()
-    server.fail(user.token, "sendMessage", **failure)
-    async with serve(gateway):
-        await user.say("chào")
-        (reply,) = await user.replies(settle=STILL)
-    assert reply.text == "nghe: chào"
-    assert len(server.calls(user.token, "sendMessage")) == 2
-    assert len(gateway.heard) == 1
+    async with opened(desk) as channel:
+        await channel.send(at(user), Part("Bước 1", BUTTONS))
+        (shown,) = await user.replies()
+        await user.tap("Nơi nộp")
+        (heard,) = await desk.hears()
+        await until(lambda: server.calls(user.token, "answerCallbackQuery"))
+    assert (heard.text, heard.button, heard.kind, heard.user) == ("", "k1", "text", str(user.id))
+    assert heard.place == {"chat": user.id, "tapped": shown.id}
+    assert heard.chat == str(user.id)
+    assert not heard.group
 
 
-@pytest.mark.parametrize("failure", [{"close": True}, {"code": 504, "said": "Gateway Timeout"}], ids=["cut", "504"])
-async def test_what_may_have_arrived_is_not_sent_again(
-    serve: Any, server: TelegramServer, user: TelegramUser, failure: dict[str, Any]
+async def test_a_tap_is_acknowledged_whatever_becomes_of_it(
+    opened: Open, server: TelegramServer, user: TelegramUser
 ) -> None:
-    server.fail(user.token, "sendMessage", done=True, **failure)
-    async with serve(Gateway(lambda _: [out("một"), out("hai")])):
-        await user.say("chào")
-        replies = await user.replies(2, settle=STILL)
-    assert [reply.text for reply in replies] == ["một", "hai"]
+    full = Desk(*[sqlite3.OperationalError("database or disk is full")] * 100)
+    server.fail(user.token, "answerCallbackQuery", 400, "Bad Request: query is too old")
+    async with opened(full):
+        await user.press("k0", 1)
+        await until(lambda: len(server.calls(user.token, "answerCallbackQuery")) > 1)
+    assert full.heard == []
 
 
-async def test_an_edit_may_be_repeated(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    gateway = Gateway(lambda i: [out("sau", edit=True)] if i.button else [out("trước", "Nút")])
-    server.fail(user.token, "editMessageText", close=True, done=True)
-    async with serve(gateway):
-        await user.say("chào")
-        await user.replies()
-        await user.tap("Nút")
-        (reply,) = await user.replies(settle=STILL)
-    assert (reply.text, reply.edited) == ("sau", True)
-    assert len(server.calls(user.token, "sendMessage")) == 1
-
-
-async def test_a_failure_that_lasts_is_given_up(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    for _ in range(5):
-        server.fail(user.token, "sendMessage")
-    async with serve(Gateway()):
-        await user.say("chào")
-        (reply,) = await user.replies()
-    assert reply.text == text("broken")
-    assert len(server.calls(user.token, "sendMessage")) == 6
-
-
-async def test_a_pause_that_is_too_long_is_not_waited_for(serve: Any, server: Any, user: TelegramUser) -> None:
-    server.fail(user.token, "sendMessage", 429, "Too Many Requests", parameters={"retry_after": 3000})
-    async with serve(Gateway()):
-        await user.say("chào")
-        (reply,) = await user.replies()
-    assert reply.text == text("broken")
-
-
-@pytest.mark.parametrize(
-    "said", ["Bad Request: message to edit not found", "Bad Request: message can't be edited"], ids=["gone", "too old"]
-)
-async def test_a_message_that_cannot_be_edited_is_sent(
-    serve: Any, server: TelegramServer, user: TelegramUser, said: str
-) -> None:
-    gateway = Gateway(lambda i: [out("Bước 2", "Tiếp", edit=True)] if i.button else [out("Bước 1", "Bước sau")])
-    async with serve(gateway):
-        await user.say("chào")
-        await user.replies()
-        server.fail(user.token, "editMessageText", 400, said)
-        await user.tap("Bước sau")
-        (reply,) = await user.replies()
-    assert (reply.edited, reply.text, reply.labels) == (False, "Bước 2", ["Tiếp"])
-
-
-async def test_a_tap_on_a_message_unknown_to_telegram_is_answered(serve: Any, user: TelegramUser) -> None:
-    async with serve(Gateway(lambda _: [out("Bước 2", edit=True)])):
-        await user.press("k0", 99_999)
-        (reply,) = await user.replies()
-    assert not reply.edited
-
-
-async def test_a_message_that_stays_the_same_is_left(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    async with serve(Gateway(lambda _: [out("Vẫn thế", "Nút", edit=True)])):
-        await user.say("chào")
-        await user.replies()
-        await user.tap("Nút")
-        await still(user)
-    assert len(server.calls(user.token, "sendMessage")) == 1
-    assert len(server.calls(user.token, "editMessageText")) == 1
-
-
-async def test_a_user_who_blocked_the_bot_is_left_alone(
-    serve: Any, server: TelegramServer, user: TelegramUser, caplog: pytest.LogCaptureFixture
-) -> None:
-    server.fail(user.token, "sendMessage", 403, "Forbidden: bot was blocked by the user")
-    with caplog.at_level(logging.INFO):
-        async with serve(Gateway()):
-            await user.say("chào")
-            await still(user)
-    assert "blocked" in caplog.text
-    assert str(user.id) not in caplog.text
-    assert len(server.calls(user.token, "sendMessage")) == 1
-
-
-# -- when the gateway fails
-
-
-async def test_a_gateway_that_raises_is_broken_to_the_user(
-    serve: Any, user: TelegramUser, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(incoming: Incoming) -> list[Outgoing]:
-        raise ValueError(incoming.text)
-
-    async with serve(Gateway(fail)):
-        await user.say("tôi tên là Nguyễn Văn Thử")
-        (reply,) = await user.replies()
-    assert reply.text == text("broken")
-    assert "ValueError at test_telegram.py" in caplog.text
-    assert "Nguyễn" not in caplog.text
-
-
-async def test_a_key_that_telegram_would_refuse_is_noticed(serve: Any, user: TelegramUser) -> None:
-    too_long = Outgoing(Reply("Chọn", (Button("Nút", "/x"),)), ["k" * 65])
-    with pytest.raises(ValueError, match="64 bytes"):
-        keyboard_of(too_long)
-    async with serve(Gateway(lambda _: [too_long])):
-        await user.say("chào")
-        (reply,) = await user.replies()
-    assert reply.text == text("broken")
-
-
-async def test_the_bot_is_seen_writing_when_it_takes_long(
-    serve: Any, server: TelegramServer, user: TelegramUser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(telegram, "TYPING_EVERY", 0.3)
-
-    async def slowly(incoming: Incoming) -> list[Outgoing]:
-        await asyncio.sleep(1.3 if incoming.text == "lâu" else 0)
-        return [out("xong")]
-
-    async with serve(Gateway(slowly)):
-        await user.say("nhanh")
-        await user.replies()
-        assert server.calls(user.token, "sendChatAction") == []
-        await user.say("lâu")
-        await user.replies()
-        actions = server.calls(user.token, "sendChatAction")
-        await asyncio.sleep(0.4)
-    assert 2 <= len(actions) <= 3
-    assert {(a["action"], a["chat_id"]) for a in actions} == {("typing", str(user.id))}
-    assert server.calls(user.token, "sendChatAction") == actions
-
-
-# -- many at once
-
-
-async def test_one_user_does_not_wait_for_another(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    other, done = TelegramUser(server, user.token, next(ids)), asyncio.Event()
-
-    async def slowly(incoming: Incoming) -> list[Outgoing]:
-        if incoming.user == str(user.id):
-            await done.wait()
-        return [out(incoming.text)]
-
-    async with serve(Gateway(slowly)):
-        await user.say("một")
-        await other.say("hai")
-        assert [r.text for r in await other.replies()] == ["hai"]
-        assert await user.shown() == []
-        done.set()
-        assert [r.text for r in await user.replies()] == ["một"]
-
-
-async def test_the_updates_of_a_chat_are_handled_and_answered_in_order(
-    serve: Any, server: TelegramServer, user: TelegramUser
-) -> None:
-    async def slower_first(incoming: Incoming) -> list[Outgoing]:
-        number = len(gateway.heard)
-        await asyncio.sleep(max(0.0, 0.3 - number / 10))
-        return [out(incoming.text or "chạm", "Nút"), out("và")]
-
-    gateway = Gateway(slower_first)
+async def test_updates_come_in_order(opened: Open, user: TelegramUser, desk: Desk) -> None:
     await user.press("k9", 1)
     for said in "abc":
         await user.say(said)
-    async with serve(gateway):  # all in one batch
-        replies = await user.replies(8)
-    assert [i.text or i.button for i in gateway.heard] == ["k9", "a", "b", "c"]
-    assert [r.text for r in replies] == ["chạm", "và", "a", "và", "b", "và", "c", "và"]
+    async with opened(desk):  # all in one batch
+        heard = await desk.hears_only(4)
+    assert [one.text or one.button for one in heard] == ["k9", "a", "b", "c"]
+    assert sorted(one.sent for one in heard) == [one.sent for one in heard]
+    assert len({one.delivery for one in heard}) == 4
 
 
-async def test_a_flood_is_not_kept_waiting_forever(
-    serve: Any, user: TelegramUser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_who_blocks_the_bot_leaves(opened: Open, user: TelegramUser, member: TelegramUser, desk: Desk) -> None:
+    def changed(status: str) -> dict[str, Any]:
+        bot = {"id": 1, "is_bot": True, "first_name": "Bot"}
+        until = {"until_date": 0} if status == "kicked" else {}
+        old = {"user": bot, "status": "member"}
+        return {"old_chat_member": old, "new_chat_member": {"user": bot, "status": status, **until}}
+
+    async with opened(desk):
+        await user.update(my_chat_member=changed("kicked"))
+        await user.update(my_chat_member=changed("member"))
+        await member.update(my_chat_member=changed("kicked"))
+        (heard,) = await desk.hears_only(1)
+    assert (heard.kind, heard.user, heard.text, heard.place) == ("unfollow", str(user.id), "", {"chat": user.id})
+
+
+# -- in: other contents
+
+FILE = {"file_id": "a", "file_unique_id": "b", "file_size": 10}
+SIZE = {"width": 9, "height": 9}
+PHOTO = {"photo": [{**FILE, **SIZE}], "caption": "căn cước 052090001234 đây"}
+SPOT = {"latitude": 13.77, "longitude": 109.22}
+CONTENTS: list[tuple[str, dict[str, Any]]] = [
+    ("photo", PHOTO),
+    ("photo", {"document": {**FILE, "file_name": "can-cuoc.pdf"}}),
+    ("photo", {"video": {**FILE, **SIZE, "duration": 3}}),
+    ("photo", {"video_note": {**FILE, "length": 9, "duration": 3}}),
+    ("photo", {"animation": {**FILE, **SIZE, "duration": 3}}),
+    ("place", {"location": SPOT}),
+    ("place", {"venue": {"location": SPOT, "title": "Nhà tôi", "address": "1 Lê Lợi"}, "location": SPOT}),
+    ("other", {"voice": {**FILE, "duration": 3}}),
+    ("other", {"audio": {**FILE, "duration": 3}}),
+    ("other", {"sticker": {**FILE, **SIZE, "is_animated": False, "is_video": False, "type": "regular"}}),
+    ("other", {"contact": {"phone_number": "0900000000", "first_name": "An"}}),
+    ("other", {"dice": {"emoji": "🎲", "value": 3}}),
+    ("other", {"something_new": {"private": "0900000000"}}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"), CONTENTS, ids=lambda one: one if isinstance(one, str) else next(iter(one))
+)
+async def test_other_contents_are_told_by_kind_and_left_unread(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, kind: str, content: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(telegram, "WAITING", 2)
-
-    async def slowly(incoming: Incoming) -> list[Outgoing]:
-        await asyncio.sleep(0.5)
-        return [out(incoming.text)]
-
-    gateway = Gateway(slowly)
-    async with serve(gateway):
-        for number in range(5):
-            await user.say(str(number))
-        await user.replies(2, settle=0.8)
-    assert [i.text for i in gateway.heard] == ["0", "1"]
-    assert "dropped" in caplog.text
+    async with opened(desk):
+        await user.send(**content)
+        (heard,) = await desk.hears()
+    assert (heard.kind, heard.text, heard.button) == (kind, "", None)
+    for private in ("052090001234", "can-cuoc", "13.77", "0900000000", "Lê Lợi", "file_id"):
+        assert private not in repr(heard)
+    assert not server.calls(user.token, "getFile")
 
 
-async def test_chats_that_are_idle_are_forgotten(
-    serve: Any, server: TelegramServer, token: str, monkeypatch: pytest.MonkeyPatch
+async def test_an_album_is_one_delivery(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    async with opened(desk):
+        for group in ("g1", "g1", "g2"):
+            await user.send(**PHOTO, media_group_id=group)
+        heard = await desk.hears_only(3)
+    assert [one.delivery for one in heard] == ["ag1", "ag1", "ag2"]
+
+
+async def test_what_telegram_says_of_a_chat_is_no_message(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    async with opened(desk):
+        await user.send(pinned_message={"message_id": 1, "date": 1, "chat": user.chat})
+        await user.send(new_chat_title="Tên mới")
+        await desk.hears_only(0)
+
+
+async def test_only_the_newest_text_counts_again_when_it_is_corrected(
+    opened: Open, user: TelegramUser, desk: Desk
 ) -> None:
-    monkeypatch.setattr(telegram, "CHATS", 2)
-    channel = serve(Gateway())
-    async with channel:
-        for _ in range(4):
-            one = TelegramUser(server, token, next(ids))
-            await one.say("chào")
-            await one.replies()
-        assert len(channel._chats) == 2
-        assert len(channel._seen) == 2
+    async with opened(desk):
+        for number, said in ((501, "khai sanh"), (502, "tam chú"), (501, "khai sanh")):  # the last one: delivered late
+            await user.update(message={"message_id": number, "text": said})
+        await desk.hears(3)
+        await user.update(edited_message={"message_id": 501, "text": "khai sinh", "edit_date": 1})
+        await user.update(edited_message={"message_id": 502, "text": "tam chú", "edit_date": 1})
+        await user.update(edited_message={"message_id": 502, "edit_date": 1, "location": SPOT})
+        await user.update(edited_message={"message_id": 502, "edit_date": 1, **PHOTO})
+        await user.update(edited_message={"message_id": 502, "text": "tạm trú", "edit_date": 2})
+        heard = await desk.hears_only(4)
+    assert [one.text for one in heard] == ["khai sanh", "tam chú", "khai sanh", "tạm trú"]
+    assert heard[1].delivery != heard[3].delivery
 
 
-async def test_what_was_taken_is_answered_before_the_end(serve: Any, user: TelegramUser) -> None:
-    async def slowly(incoming: Incoming) -> list[Outgoing]:
-        await asyncio.sleep(0.5)
-        return [out("xong")]
-
-    gateway = Gateway(slowly)
-    async with serve(gateway):
-        await user.say("chào")
-        while not gateway.heard:
-            await asyncio.sleep(0.02)
-    assert [r.text for r in await user.shown()] == ["xong"]
-
-
-# -- groups
-
-
-@pytest.fixture
-def member(server: TelegramServer, token: str) -> TelegramUser:
-    return TelegramUser(server, token, next(ids), chat_id=-1_001_000_000_000 - next(ids))
+# -- in: groups
 
 
 @pytest.mark.parametrize("said", ["chào cả nhà", "@nguoi_khac khai sinh ở đâu", f"@{USERNAME}2 ơi", "/start"])
-async def test_a_group_is_left_alone(serve: Any, member: TelegramUser, said: str) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
+async def test_a_group_is_left_alone(opened: Open, member: TelegramUser, desk: Desk, said: str) -> None:
+    async with opened(desk):
         await member.say(said)
-        await member.send(**CONTENTS["photo"])
-        await still(member)
-    assert gateway.heard == []
+        await member.send(**PHOTO)
+        await desk.hears_only(0)
 
 
 @pytest.mark.parametrize(
@@ -532,108 +257,419 @@ async def test_a_group_is_left_alone(serve: Any, member: TelegramUser, said: str
         (f"/start@{USERNAME} 1.001193", "/start 1.001193"),
     ],
 )
-async def test_in_a_group_the_bot_answers_to_its_name(serve: Any, member: TelegramUser, said: str, heard: str) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
+async def test_in_a_group_the_bot_listens_to_its_name(
+    opened: Open, member: TelegramUser, desk: Desk, said: str, heard: str
+) -> None:
+    async with opened(desk):
         await member.update(message={"message_id": 77, "text": said})
-        (reply,) = await member.replies()
-    assert [(i.user, i.text) for i in gateway.heard] == [(str(member.id), heard)]
-    assert reply.reply_to == 77
+        (one,) = await desk.hears()
+    assert (one.user, one.text, one.group) == (str(member.id), heard, True)
+    assert one.chat == str(member.chat_id)
+    assert one.place == {"chat": member.chat_id, "answers": 77}
 
 
-async def test_in_a_group_the_bot_answers_replies_to_it_in_their_topic(
-    serve: Any, server: TelegramServer, member: TelegramUser
+async def test_in_a_group_the_bot_listens_to_replies_to_it_in_their_topic(
+    opened: Open, member: TelegramUser, desk: Desk
 ) -> None:
     bot = {"id": int(member.token.split(":")[0]), "is_bot": True, "first_name": "Bot"}
     mine = {"message_id": 5, "date": 1, "chat": member.chat, "from": bot}
     theirs = {**mine, "from": {"id": 6, "is_bot": False, "first_name": "An"}}
-    gateway = Gateway()
-    async with serve(gateway):
+    async with opened(desk) as channel:
         await member.say("không phải với bot", reply_to_message=theirs)
         await member.say("còn phí?", reply_to_message=mine, message_thread_id=12, is_topic_message=True)
+        (heard,) = await desk.hears_only(1)
+        await channel.send(heard.place, Part("8.000 đồng", BUTTONS))
         (reply,) = await member.replies()
-    assert [i.text for i in gateway.heard] == ["còn phí?"]
-    assert reply.thread == 12
+        await member.update(callback_query={"id": "7", "data": "k1", "chat_instance": "1", "message": {
+            "message_id": reply.id, "date": 1, "chat": member.chat, "from": bot, "message_thread_id": 12,
+            "is_topic_message": True}})  # fmt: skip
+        tapped = (await desk.hears(2))[1]
+    assert heard.text == "còn phí?"
+    assert (reply.thread, reply.reply_to) == (12, heard.place["answers"])
+    assert tapped.group
+    assert tapped.place == {"chat": member.chat_id, "tapped": reply.id, "thread": 12}
 
 
-async def test_other_bots_are_not_answered(serve: Any, member: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway):
+async def test_other_bots_are_not_listened_to(opened: Open, member: TelegramUser, desk: Desk) -> None:
+    async with opened(desk):
         await member.say(f"@{USERNAME} chào", **{"from": {"id": 5, "is_bot": True, "first_name": "Bot"}})
-        await still(member)
-    assert gateway.heard == []
+        await desk.hears_only(0)
 
 
-# -- start
+# -- in: what cannot be kept or read
 
 
-async def test_the_menu_is_set(serve: Any, server: TelegramServer, token: str) -> None:
-    async with serve(Gateway()):
-        pass
+@pytest.mark.parametrize(
+    "error", [BusyError(), sqlite3.OperationalError("database or disk is full: lời kín"), OSError(28, "lời kín")]
+)
+async def test_what_cannot_be_kept_is_asked_for_again(
+    opened: Open, user: TelegramUser, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    await user.say("một")
+    await user.say("hai")
+    desk = Desk(error, error)
+    async with opened(desk):
+        heard = await desk.hears_only(2)
+    assert [one.text for one in heard] == ["một", "hai"]
+    assert f"an update could not be kept ({type(error).__name__}" in caplog.text
+    assert "lời kín" not in caplog.text
+
+
+async def test_what_was_not_kept_before_the_stop_comes_at_the_next_start(opened: Open, user: TelegramUser) -> None:
+    full = Desk(*[sqlite3.OperationalError("full")] * 1000)
+    async with opened(full):
+        await user.say("đừng mất tôi")
+        await until(lambda: len(full.errors) < 1000)
+    desk = Desk()
+    async with opened(desk):
+        (heard,) = await desk.hears_only(1)
+    assert heard.text == "đừng mất tôi"
+
+
+async def test_a_correction_that_could_not_be_kept_comes_again(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    async with opened(desk):
+        await user.update(message={"message_id": 5, "text": "khai sanh"})
+        await desk.hears(1)
+        desk.errors.append(sqlite3.OperationalError("database is locked"))
+        await user.update(edited_message={"message_id": 5, "text": "khai sinh", "edit_date": 1})
+        heard = await desk.hears_only(2)
+    assert [one.text for one in heard] == ["khai sanh", "khai sinh"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"callback_query": {"id": "7"}},
+        {"message": {"message_id": 1}},
+        {"message": {"message_id": 1, "text": {"lời": "kín"}}},
+        {"my_chat_member": {"new_chat_member": {}}},
+    ],
+)
+async def test_an_update_that_cannot_be_read_does_not_stop_the_others(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, broken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await user.say("trước")
+    kind, content = next(iter(broken.items()))
+    await user._http(
+        "POST", "/_update", json={"token": user.token, "update": {kind: {"chat": user.chat, **content, "x": "kín"}}}
+    )
+    await user.say("sau")
+    async with opened(desk):
+        heard = await desk.hears_only(2)
+    assert [one.text for one in heard] == ["trước", "sau"]
+    assert "kín" not in caplog.text
+
+
+async def test_polling_goes_on_after_a_failure(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.fail(user.token, "getUpdates", 409, "Conflict: terminated by other getUpdates request")
+    server.fail(user.token, "getUpdates", 502, "Bad Gateway")
+    server.fail(user.token, "getUpdates", close=True)
+    server.fail(user.token, "getUpdates", 429, "Too Many Requests: retry after 0", parameters={"retry_after": 0})
+    async with opened(desk):
+        await user.say("một")
+        await desk.hears_only(1)
+    assert "another program uses the same token" in caplog.text
+    assert len(server.calls(user.token, "getUpdates")) >= 5
+
+
+# -- out
+
+
+async def test_a_part_is_sent_with_its_buttons(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    outgoing = Reply("**Phí** < 8.000 & hơn", tuple(Button(label, "/x") for label, _ in BUTTONS))
+    (part,) = dress(outgoing, [key for _, key in BUTTONS], TelegramChannel.look)
+    async with opened(desk) as channel:
+        await channel.send(at(user), part)
+        (reply,) = await user.replies()
+    assert reply.html == "<b>Phí</b> &lt; 8.000 &amp; hơn"
+    assert reply.text == "Phí < 8.000 & hơn"
+    rows = [[(button["text"], button["callback_data"]) for button in row] for row in reply.buttons]
+    assert rows == [list(BUTTONS[:2]), [BUTTONS[2]]]
+    assert (reply.thread, reply.reply_to, reply.edited) == (None, None, False)
+
+
+async def test_a_long_reply_comes_in_parts_that_telegram_takes(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    long = "\n\n".join(f"**Đoạn {n}** & " + "chữ nghĩa 🏠 " * 60 for n in range(20))
+    parts = dress(Reply(long, (Button("Xem tiếp", "/x"),)), ["k0"], TelegramChannel.look)
+    async with opened(desk) as channel:
+        for part in parts:
+            await channel.send(at(user), part)
+        shown = await user.replies(len(parts))
+    assert len(shown) > 2
+    assert all(units(one.html) <= 4096 for one in shown)
+    assert [one.labels for one in shown] == [[]] * (len(shown) - 1) + [["Xem tiếp"]]
+    assert " ".join(" ".join(one.text for one in shown).split()) == " ".join(long.replace("**", "").split())
+
+
+async def test_what_is_too_long_or_no_html_is_wrong(opened: Open, user: TelegramUser, desk: Desk) -> None:
+    async with opened(desk) as channel:
+        with pytest.raises(WrongError, match="too long"):
+            await channel.send(at(user), Part("x" * 4097))
+        with pytest.raises(WrongError, match="Can't parse entities"):
+            await channel.send(at(user), Part("<b>Phí"))
+
+
+def test_a_key_that_telegram_would_refuse_is_noticed() -> None:
+    assert keyboard_of(Part("Chọn", (("Nút", "k" * 64),)))
+    assert keyboard_of(Part("Không có nút")) is None
+    with pytest.raises(ValueError, match="64 bytes"):
+        keyboard_of(Part("Chọn", (("Nút", "đ" * 33),)))
+
+
+async def test_a_part_that_edits_takes_the_place_of_what_was_tapped(
+    opened: Open, user: TelegramUser, desk: Desk
+) -> None:
+    async with opened(desk) as channel:
+        await channel.send(at(user), Part("Bước 1", BUTTONS))
+        (before,) = await user.replies()
+        await user.tap("Giấy tờ")
+        (tapped,) = await desk.hears()
+        await channel.send(tapped.place, Part("Bước 2", (("Quay lại", "k3"),), edit=True))
+        (after,) = await user.replies()
+        await channel.send(tapped.place, Part("Phí"))
+        await channel.send(at(user), Part("Bước 3", edit=True))
+        fee, third = await user.replies(2)
+    assert (after.edited, after.id, after.text, after.labels) == (True, before.id, "Bước 2", ["Quay lại"])
+    assert (fee.edited, fee.text) == (False, "Phí")
+    assert (third.edited, third.text) == (False, "Bước 3"), "nothing was tapped that it could take the place of"
+
+
+@pytest.mark.parametrize(
+    "said", ["Bad Request: message to edit not found", "Bad Request: message can't be edited"], ids=["gone", "too old"]
+)
+async def test_a_message_that_cannot_be_edited_is_sent(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, said: str
+) -> None:
+    async with opened(desk) as channel:
+        await channel.send(at(user), Part("Bước 1", BUTTONS))
+        (first,) = await user.replies()
+        server.fail(user.token, "editMessageText", 400, said)
+        await channel.send(at(user, tapped=first.id), Part("Bước 2", (("Tiếp", "k9"),), edit=True))
+        (reply,) = await user.replies()
+        await channel.send(at(user, tapped=99_999), Part("Bước 3", edit=True))
+        (last,) = await user.replies()
+    assert (reply.edited, reply.text, reply.labels) == (False, "Bước 2", ["Tiếp"])
+    assert (last.edited, last.text) == (False, "Bước 3")
+
+
+async def test_a_message_that_stays_the_same_is_left(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk
+) -> None:
+    async with opened(desk) as channel:
+        await channel.send(at(user), Part("Vẫn thế", BUTTONS))
+        (first,) = await user.replies()
+        await channel.send(at(user, tapped=first.id), Part("Vẫn thế", BUTTONS, edit=True))
+    assert len(server.calls(user.token, "sendMessage")) == 1
+    assert len(server.calls(user.token, "editMessageText")) == 1
+
+
+async def test_writing_is_shown_where_it_can_be(
+    opened: Open, server: TelegramServer, member: TelegramUser, desk: Desk
+) -> None:
+    async with opened(desk) as channel:
+        await channel.busy(at(member, thread=12))
+        server.fail(member.token, "sendChatAction", 403, "Forbidden: bot was blocked by the user")
+        await channel.busy(at(member))
+    shown = server.calls(member.token, "sendChatAction")
+    assert [(one["action"], one["chat_id"]) for one in shown] == [("typing", str(member.chat_id))] * 2
+    assert shown[0]["message_thread_id"] == "12"
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "after"),
+    [
+        ({"code": 429, "said": "Too Many Requests", "parameters": {"retry_after": 7}}, LaterError, 7.0),
+        ({"code": 500}, LaterError, None),
+        ({"code": 502, "said": "Bad Gateway"}, LaterError, None),
+        ({"code": 401, "said": "Unauthorized"}, LaterError, None),
+        ({"code": 504, "said": "Gateway Timeout"}, UnsureError, None),
+        ({"close": True}, UnsureError, None),
+        ({"code": 403, "said": "Forbidden: bot was blocked by the user"}, GoneError, None),
+        ({"code": 403, "said": "Forbidden: user is deactivated"}, GoneError, None),
+        ({"code": 400, "said": "Bad Request: chat not found"}, GoneError, None),
+        ({"code": 400, "said": "Bad Request: BUTTON_DATA_INVALID"}, WrongError, None),
+    ],
+)
+async def test_how_sending_fails(
+    opened: Open,
+    server: TelegramServer,
+    user: TelegramUser,
+    desk: Desk,
+    failure: Any,
+    error: type[SendError],
+    after: Any,
+) -> None:
+    async with opened(desk) as channel:
+        server.fail(user.token, "sendMessage", **failure)
+        with pytest.raises(SendError) as raised:
+            await channel.send(at(user), Part("lời riêng tư"))
+        assert type(raised.value) is error
+        if isinstance(raised.value, LaterError):
+            assert raised.value.after == after
+        for secret in (user.token, str(user.id), "riêng tư"):
+            assert secret not in str(raised.value)
+        assert len(server.calls(user.token, "sendMessage")) == 1, "trying again is the outbox's"
+        if after is None:
+            await channel.send(at(user), Part("sau đó"))
+            assert [one.text for one in await user.replies()] == ["sau đó"]
+
+
+async def test_what_telegram_does_not_answer_may_have_arrived(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram_api, "ANSWER_WITHIN", 0.5)
+    async with opened(desk) as channel:
+        server.fail(user.token, "sendMessage", hang=True)
+        with pytest.raises(UnsureError):
+            await channel.send(at(user), Part("một"))
+
+
+async def test_what_did_not_leave_is_surely_not_sent(opened: Open, desk: Desk) -> None:
+    with TelegramServer.running() as brief:
+        opening = opened(desk, telegram_api=brief.api, telegram_token=brief.new_bot())
+        channel = await opening.__aenter__()
+    with pytest.raises(LaterError):
+        await channel.send({"chat": 1}, Part("một"))
+    await opening.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("failure", [{"close": True, "done": True}, {"code": 504, "said": "Gateway Timeout"}])
+async def test_an_edit_may_be_repeated(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, failure: dict[str, Any]
+) -> None:
+    async with opened(desk) as channel:
+        await channel.send(at(user), Part("trước", BUTTONS))
+        (first,) = await user.replies()
+        server.fail(user.token, "editMessageText", **failure)
+        edit = at(user, tapped=first.id), Part("sau", edit=True)
+        with pytest.raises(LaterError):
+            await channel.send(*edit)
+        await channel.send(*edit)
+        (now,) = await user.screen()
+    assert (now.text, now.edited) == ("sau", True)
+    assert len(server.calls(user.token, "sendMessage")) == 1
+
+
+async def test_who_left_is_not_sent_an_edit_either(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk
+) -> None:
+    async with opened(desk) as channel:
+        server.fail(user.token, "editMessageText", 403, "Forbidden: bot was blocked by the user")
+        with pytest.raises(GoneError):
+            await channel.send(at(user, tapped=1), Part("sau", edit=True))
+    assert server.calls(user.token, "sendMessage") == []
+
+
+async def test_a_chat_is_sent_no_more_than_it_may_be(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk
+) -> None:
+    other = TelegramUser(server, user.token, next(ids))
+    async with opened(desk) as channel:
+        began = time.monotonic()
+        await asyncio.gather(*(channel.send(at(user), Part(str(n))) for n in range(7)))
+        taken = time.monotonic() - began
+        again = time.monotonic()
+        await channel.send(at(other), Part("một"))
+        assert time.monotonic() - again < 1, "another chat waits for nobody"
+    assert taken >= 1.5, "after five at once, one a second"
+
+
+async def test_chats_that_are_idle_are_forgotten(
+    opened: Open, server: TelegramServer, token: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram, "CHATS", 2)
+    async with opened(desk) as channel:
+        for _ in range(4):
+            await TelegramUser(server, token, next(ids)).say("chào")
+        await desk.hears(4)
+        await until(lambda: len(channel._chats) == 2)
+
+
+# -- start and stop
+
+
+async def test_the_menu_is_set(opened: Open, server: TelegramServer, token: str, desk: Desk) -> None:
+    async with opened(desk):
+        await until(lambda: server.calls(token, "setMyDescription"))
     (call,) = server.calls(token, "setMyCommands")
     assert all(f'"command": "{name}"' in call["commands"] for name in MENU)
-    (described,) = server.calls(token, "setMyShortDescription")
-    assert 0 < len(described["short_description"]) <= 120
+    (about,) = server.calls(token, "setMyShortDescription")
+    assert 0 < len(about["short_description"]) <= 120
+    (described,) = server.calls(token, "setMyDescription")
+    assert 0 < len(described["description"]) <= 512
 
 
 async def test_the_bot_serves_without_its_menu(
-    serve: Any, server: TelegramServer, user: TelegramUser, caplog: pytest.LogCaptureFixture
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.fail(user.token, "setMyCommands")
-    async with serve(Gateway()):
+    async with opened(desk):
         await user.say("chào")
-        await user.replies()
-    assert "menu could not be set" in caplog.text
+        await desk.hears()
+        await until(lambda: "menu could not be set" in caplog.text)
 
 
-async def test_a_wrong_token_is_refused_with_a_remedy(serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_wrong_token_is_refused_with_a_remedy(
+    opened: Open, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong = "123456:AAEkhongcothat0123456789"
     with pytest.raises(RefusedError, match="@BotFather") as refused:
-        async with serve(Gateway(), telegram_token=wrong):
+        async with opened(desk, telegram_token=wrong):
             pass
     assert wrong not in str(refused.value) + caplog.text
     assert refused.value.__suppress_context__
     with pytest.raises(RefusedError, match="TTHC_TELEGRAM_TOKEN"):
-        async with serve(Gateway(), telegram_token=""):
+        async with opened(desk, telegram_token=""):
             pass
 
 
-async def test_a_telegram_out_of_reach_is_refused(serve: Any) -> None:
+async def test_a_telegram_out_of_reach_is_refused(opened: Open, desk: Desk) -> None:
     with pytest.raises(RefusedError, match="not reached"):
-        async with serve(Gateway(), telegram_api=f"http://127.0.0.1:{free_port()}/bot"):
+        async with opened(desk, telegram_api=f"http://127.0.0.1:{free_port()}/bot"):
             pass
 
 
-async def test_a_short_failure_at_the_start_is_waited_out(serve: Any, server: Any, user: TelegramUser) -> None:
-    server.fail(user.token, "getMe", 502, "Bad Gateway")
-    async with serve(Gateway()):
-        await user.say("chào")
-        await user.replies()
-
-
-async def test_polling_goes_on_after_a_failure(
-    serve: Any, server: TelegramServer, user: TelegramUser, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook"])
+async def test_a_short_failure_at_the_start_is_waited_out(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, method: str
 ) -> None:
-    async with serve(Gateway()):
-        server.fail(user.token, "getUpdates", 409, "Conflict: terminated by other getUpdates request")
-        await user.say("một")
-        await user.replies()
-        await user.say("hai")
-        await user.replies()
-    assert "another program uses the same token" in caplog.text
+    server.fail(user.token, method, 502, "Bad Gateway")
+    async with opened(desk):
+        await user.say("chào")
+        await desk.hears()
+
+
+async def test_a_closed_channel_takes_nothing_and_leaves_nothing_running(
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk
+) -> None:
+    before = asyncio.all_tasks()
+    began = time.monotonic()
+    async with opened(desk):
+        await until(lambda: server.calls(user.token, "getUpdates"))
+        began = time.monotonic()
+    assert time.monotonic() - began < 5, "it does not wait for the call that is held for updates"
+    assert asyncio.all_tasks() == before
+    await user.say("sau giờ")
+    await desk.hears_only(0)
 
 
 async def test_logs_hold_neither_token_nor_ids_nor_words(
-    serve: Any, server: TelegramServer, user: TelegramUser, caplog: pytest.LogCaptureFixture
+    opened: Open, server: TelegramServer, user: TelegramUser, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.fail(user.token, "sendMessage", close=True)
     server.fail(user.token, "getUpdates", 500)
+    server.fail(user.token, "sendMessage", close=True)
+    desk.errors.append(sqlite3.OperationalError("lời kín đáo"))
     with caplog.at_level(logging.DEBUG):
-        async with serve(Gateway()):
+        async with opened(desk) as channel:
             for said in ("lời riêng tư", "lời kín đáo"):
                 await user.say(said)
-            await user.replies(1)
-    for secret in (user.token, str(user.id), f"Người {user.id}", "riêng tư", "kín đáo"):
+            await desk.hears(2)
+            with pytest.raises(UnsureError):
+                await channel.send(at(user), Part("câu trả lời riêng"))
+    assert "trying again" in caplog.text
+    for secret in (user.token, str(user.id), f"Người {user.id}", "riêng", "kín đáo"):
         assert secret not in caplog.text
 
 
@@ -650,102 +686,3 @@ def test_what_the_library_logs_loses_its_arguments() -> None:
     finally:
         logging.getLogger().removeHandler(handler)
     assert written.getvalue() == "telegram.ext.Updater: Received data was: %r ValueError\n"
-
-
-# -- webhook
-
-
-def webhook(**changes: Any) -> dict[str, Any]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/telegram"
-    return {"telegram_webhook_url": url, "telegram_webhook_port": port, "telegram_webhook_secret": SECRET, **changes}
-
-
-def posted(user: TelegramUser, said: str) -> dict[str, Any]:
-    message = {"message_id": 3, "date": 1, "chat": user.chat, "from": user.sender, "text": said}
-    return {"update_id": 9_000_000 + next(ids), "message": message}
-
-
-async def test_a_webhook_answers_who_knows_the_secret(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway, **webhook()):
-        await user.say("chào")
-        (reply,) = await user.replies()
-        (call,) = server.calls(user.token, "setWebhook")
-        update = posted(user, "giả")
-        async with httpx.AsyncClient(trust_env=False) as http:
-            for headers in ({}, {"X-Telegram-Bot-Api-Secret-Token": "sai"}):
-                assert (await http.post(call["url"], json=update, headers=headers)).status_code == 403
-            with_secret = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
-            root = call["url"].split("/telegram")[0]
-            assert (await http.post(f"{root}/{user.token}", json=update, headers=with_secret)).status_code == 404
-        await still(user)
-    assert reply.text == "nghe: chào"
-    assert [i.text for i in gateway.heard] == ["chào"]
-    assert server.calls(user.token, "getUpdates") == []
-    assert user.token not in call["url"]
-    assert SECRET not in call["url"]
-
-
-async def test_a_second_delivery_is_not_answered_twice(serve: Any, server: TelegramServer, user: TelegramUser) -> None:
-    gateway = Gateway()
-    async with serve(gateway, **webhook()):
-        (call,) = server.calls(user.token, "setWebhook")
-        update, headers = posted(user, "hai lần"), {"X-Telegram-Bot-Api-Secret-Token": SECRET}
-        async with httpx.AsyncClient(trust_env=False, headers=headers) as http:
-            stripped = call["url"].replace("/telegram", "")
-            assert [(await http.post(url, json=update)).status_code for url in (call["url"], stripped)] == [200, 200]
-        await user.replies(settle=STILL)
-    assert len(gateway.heard) == 1
-
-
-async def test_polling_after_a_webhook_takes_the_webhook_away(serve: Any, server: Any, user: TelegramUser) -> None:
-    async with serve(Gateway(), **webhook()):
-        pass
-    assert not server.calls(user.token, "deleteWebhook")
-    async with serve(Gateway()):
-        await user.say("chào")
-        await user.replies()
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"telegram_webhook_secret": ""}, "TTHC_TELEGRAM_WEBHOOK_SECRET"),
-        ({"telegram_webhook_secret": "có dấu"}, "TTHC_TELEGRAM_WEBHOOK_SECRET"),
-        ({"telegram_api": ""}, "https://"),
-        ({"telegram_webhook_listen": "203.0.113.7"}, "cannot listen"),
-    ],
-)
-async def test_a_webhook_that_cannot_work_is_refused(serve: Any, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(RefusedError, match=said):
-        async with serve(Gateway(), **webhook(**changes)):
-            pass
-
-
-async def test_a_port_that_is_taken_is_refused_before_telegram_is_told(
-    serve: Any, server: TelegramServer, token: str
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(RefusedError, match=rf"port {port}.*TTHC_TELEGRAM_WEBHOOK_PORT"):
-            async with serve(Gateway(), **webhook(telegram_webhook_port=port)):
-                pass
-    assert not server.calls(token, "setWebhook")
-
-
-async def test_a_webhook_that_telegram_refuses_is_refused(serve: Any, server: TelegramServer, token: str) -> None:
-    server.fail(token, "setWebhook", 400, "Bad Request: bad webhook: HTTPS url must be provided for webhook")
-    with pytest.raises(RefusedError, match="(?i)https url must be provided"):
-        async with serve(Gateway(), **webhook()):
-            pass
-
-
-@pytest.mark.parametrize(("changes", "method"), [(webhook, "setWebhook"), (dict, "deleteWebhook")])
-async def test_a_short_failure_of_the_webhook_is_waited_out(
-    serve: Any, server: TelegramServer, user: TelegramUser, changes: Callable[[], dict[str, Any]], method: str
-) -> None:
-    server.fail(user.token, method, 502, "Bad Gateway")
-    async with serve(Gateway(), **changes()):
-        await user.say("chào")
-        await user.replies()

@@ -103,8 +103,12 @@ class TelegramServer:
 
     def fail(self, token: str, method: str, code: int = 500, said: str = "Internal Server Error", **more: Any) -> None:
         """Let the next call of ``method`` fail. ``parameters``: as Telegram's; ``close``: cut the connection instead;
-        ``done``: only after the call was carried out."""
+        ``hang``: do not answer at all; ``done``: only after the call was carried out."""
         self._post("/_fail", token=token, method=method, code=code, description=said, **more)
+
+    def upset(self, token: str, count: int) -> None:
+        """Let the next ``count`` updates come to the webhook all at once, the last one first and each twice."""
+        self._post("/_upset", token=token, count=count)
 
     def calls(self, token: str, method: str = "") -> list[dict[str, Any]]:
         """Bodies of the calls of ``method`` that the bot made; without one: all calls, as {method, body, at}."""

@@ -6,8 +6,10 @@
 //   node server.js [PORT]                 prints "listening PORT" and ends when its stdin is closed
 //   POST /_bot     {token, username}      a bot that exists; calls with any other token are answered 401
 //   POST /_update  {token, update}        an update of any kind, without its update_id
-//   POST /_fail    {token, method, code, description, parameters, close, done}   the next call of that method fails so;
-//                                         close: the connection is cut instead; done: after the call was carried out
+//   POST /_fail    {token, method, code, description, parameters, close, hang, done}   the next call of that method fails
+//                                         so; close: the connection is cut instead; hang: there is no answer; done:
+//                                         after the call was carried out
+//   POST /_upset   {token, count}         the next so many updates come to the webhook at once, last first, each twice
 //   GET  /_calls?token=                   every call of the bot: [{method, body, at}]
 //   GET  /_shown?token=&chat=             what a user saw happen: [{message_id, text, buttons, edited, …}], oldest first
 
@@ -16,7 +18,7 @@ const {TelegramServer} = require('telegram-test-api/lib/telegramServer');
 
 const LIMIT = 4096; // UTF-16 units of a message, counted after its entities are parsed
 const DATA_LIMIT = 64; // bytes of callback data
-const KINDS = ['message', 'edited_message', 'callback_query'];
+const KINDS = ['message', 'edited_message', 'callback_query', 'my_chat_member'];
 const bots = new Map();
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -55,7 +57,16 @@ function give(bot, update) {
   const kind = Object.keys(update).find((key) => key !== 'update_id');
   if (!bot.allowed.includes(kind)) return;
   bot.waiting.push(update);
-  if (!bot.webhook) return;
+  if (bot.webhook) queue(bot, update, kind);
+}
+
+function queue(bot, update, kind) {
+  if (bot.upset) {
+    bot.held.push(update);
+    bot.upset -= 1;
+    if (!bot.upset) for (const one of bot.held.splice(0).reverse()) [one, one].forEach((again) => deliver(bot, again));
+    return;
+  }
   const {message} = update[kind];
   const chat = String((message || update[kind]).chat.id);
   bot.queues[chat] = (bot.queues[chat] || Promise.resolve()).then(() => deliver(bot, update));
@@ -176,7 +187,8 @@ app.post('/_bot', (request, response) => {
   const {token, username} = request.body;
   const me = {id: Number(token.split(':')[0]), is_bot: true, first_name: 'Bot', username, can_join_groups: true,
     can_read_all_group_messages: false, supports_inline_queries: false};
-  bots.set(token, {token, me, allowed: KINDS, waiting: [], queues: {}, webhook: null, failures: [], calls: [], shown: []});
+  bots.set(token, {token, me, allowed: KINDS, waiting: [], queues: {}, webhook: null, upset: 0, held: [],
+    failures: [], calls: [], shown: []});
   response.json({ok: true});
 });
 app.post('/_update', (request, response) => {
@@ -186,6 +198,10 @@ app.post('/_update', (request, response) => {
 });
 app.post('/_fail', (request, response) => {
   bots.get(request.body.token).failures.push(request.body);
+  response.json({ok: true});
+});
+app.post('/_upset', (request, response) => {
+  bots.get(request.body.token).upset = request.body.count;
   response.json({ok: true});
 });
 app.get('/_calls', (request, response) => response.json(bots.get(request.query.token).calls));
@@ -204,12 +220,13 @@ app.all('/bot:token/:method', async (request, response, next) => {
   const at = bot.failures.findIndex((failure) => failure.method === method);
   const [failure] = at < 0 ? [] : bot.failures.splice(at, 1);
   try {
-    if (failure && !failure.done) throw failure.close ? failure : new Refusal(failure.code, failure.description, failure.parameters);
+    if (failure && !failure.done) throw failure.close || failure.hang ? failure : new Refusal(failure.code, failure.description, failure.parameters);
     if (!Object.hasOwn(methods, method)) return next();
     const result = await methods[method](bot, body, server, request);
-    if (failure) throw failure.close ? failure : new Refusal(failure.code, failure.description, failure.parameters);
+    if (failure) throw failure.close || failure.hang ? failure : new Refusal(failure.code, failure.description, failure.parameters);
     return response.json({ok: true, result});
   } catch (error) {
+    if (error.hang) return undefined;
     if (error.close) return request.socket.destroy();
     if (error instanceof Refusal) return refuse(error.code, error.message, error.parameters);
     return refuse(500, `Internal Server Error: ${error.message}`);
