@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from typing import Any
 
@@ -10,6 +11,7 @@ from rasa_sdk.events import Restarted, SlotSet
 from rasa_sdk.executor import ActionExecutor, CollectingDispatcher
 
 from bot.assistant import Current
+from bot.privacy import TOKEN, inner_token
 from bot.service import FILE, Service
 from bot.settings import Settings
 from bot.turns import FORGETTING, take_turn
@@ -59,7 +61,7 @@ class TurnAction(Action):  # type: ignore[misc]
 def serve(settings: Settings) -> None:
     """Load the published release and serve until stopped. Raises RefusedError or DataError when it cannot load."""
     from rasa_sdk.endpoint import create_app
-    from sanic import Request, json
+    from sanic import Request, json, text
 
     current = Current(settings.home)
     assistant = current.get()
@@ -69,6 +71,14 @@ def serve(settings: Settings) -> None:
     for name in NAMES:
         executor.register_action(TurnAction(name, current, service, settings))
     app = create_app(executor)
+
+    token = inner_token(settings.home, settings.secret.get_secret_value()).encode()
+
+    @app.on_request  # type: ignore[untyped-decorator]
+    async def known(request: Request) -> Any:
+        if request.path != "/about" and not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), token):
+            return text("who are you?", 403)
+        return None
 
     @app.get("/about")  # type: ignore[untyped-decorator]
     async def about(_: Request) -> Any:

@@ -359,7 +359,9 @@ class Delivery:
             counts = await asyncio.wait_for(self._stored(self._inbox.counts), 3)
         except (sqlite3.Error, TimeoutError) as error:
             return {"ready": False, "error": type(error).__name__}
-        return {"ready": counts["oldest"] < LATE, "channels": sorted(self._channels), **counts}
+        quotas = {name: quota.remain for name, c in self._channels.items() if (quota := getattr(c, "quota", None))}
+        more = {"quota": quotas} if quotas else {}
+        return {"ready": counts["oldest"] < LATE, "channels": sorted(self._channels), **counts, **more}
 
 
 def _only_one(path: Path) -> int:

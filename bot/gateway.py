@@ -22,7 +22,7 @@ from bot.assistant import Current
 from bot.inbox import Inbox, Kept
 from bot.menu import chosen
 from bot.message import Incoming, Outgoing
-from bot.privacy import MASKS, Seal, load_key, redact, user_key
+from bot.privacy import MASKS, Seal, inner_token, load_key, redact, user_key
 from bot.rasa_client import RasaClient, RasaDownError
 from bot.reply import Button, Reply
 from bot.service import FILE, Service, read_short
@@ -64,6 +64,8 @@ def payload_of(message: str) -> str | None:
         return None
     if match[2] and match[1] != "start":
         return None
+    if match[2] == "tiep":
+        return COMMANDS["tiep"]
     if match[2] and (code := _CODE.match(match[2])):
         return f'/open_procedure{{"code": "{code[1]}.{code[2]}"}}'
     return COMMANDS[match[1]]
@@ -91,8 +93,9 @@ class Gateway:
         self.settings = settings
         self.service = Service(settings.home / FILE, durable=True, patience=2.0)
         self.inbox = Inbox(self.service)
-        self.rasa = rasa or RasaClient(settings.rasa_url, settings.rasa_timeout)
-        self._key = load_key(settings.home, settings.secret.get_secret_value())
+        secret = settings.secret.get_secret_value()
+        self._key = load_key(settings.home, secret)
+        self.rasa = rasa or RasaClient(settings.rasa_url, settings.rasa_timeout, inner_token(settings.home, secret))
         self.seal = Seal(self._key)
         self._current = Current(settings.home)
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()

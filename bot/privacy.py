@@ -197,6 +197,24 @@ def load_key(home: Path, configured: str = "") -> bytes:
     return path.read_bytes()
 
 
+TOKEN = "x-tthc-token"
+"""Header by which the gateway, Rasa and the action server know each other; nlu/launcher.py names it too."""
+TOKEN_FILE = "inner.token"
+
+
+def inner_token(home: Path, configured: str = "") -> str:
+    """What that header holds; also written to ``home/inner.token`` (mode 600) for Rasa, which stands in another Python."""
+    token = hmac.new(load_key(home, configured), b"inner token", hashlib.sha256).hexdigest()
+    path = home / TOKEN_FILE
+    if not path.is_file() or path.read_text(encoding="ascii") != token:
+        home.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(f".{secrets.token_hex(4)}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(token, encoding="ascii")
+        scratch.replace(path)
+    return token
+
+
 class Seal:
     """Encrypts what has to be known again later, such as where a reply goes, with a key that is not beside it."""
 

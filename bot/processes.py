@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from bot.privacy import TOKEN_FILE, inner_token
 from bot.settings import ROOT, Settings
 from knowledge.errors import RefusedError
 
@@ -48,7 +49,7 @@ def parts(settings: Settings) -> tuple[Part, Part]:
     rasa = [
         str(settings.rasa_python), "-m", "nlu.launcher", "run", "--port", str(settings.rasa_port),
         "--actions", f"{settings.actions_url}/webhook", "--tracker-db", str(home / TRACKER),
-        "--model", str(home / MODEL),
+        "--model", str(home / MODEL), "--token-file", str(home / TOKEN_FILE),
     ]  # fmt: skip
     return (
         Part("rasa", settings.rasa_port, rasa, f"{settings.rasa_url}/", "Hello from Rasa"),
@@ -102,6 +103,7 @@ class Supervisor:
 
     async def _start_all(self) -> None:
         check_setup(self.settings)
+        inner_token(self.settings.home, self.settings.secret.get_secret_value())
         started = time.monotonic()
         missing = [part for part in parts(self.settings) if not await is_up(part)]
         for part in missing:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from bot.privacy import TOKEN
 from bot.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -22,9 +23,12 @@ class RasaDownError(Exception):
 class RasaClient:
     """Asks one Rasa server. After :data:`FAILURES` failures in a row it is left alone for :data:`PAUSE` seconds."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, token: str = "") -> None:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(timeout, connect=1.0), limits=limits)
+        headers = {TOKEN: token} if token else {}
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=httpx.Timeout(timeout, connect=1.0), limits=limits, headers=headers
+        )
         self._failures, self._closed_until = 0, 0.0
 
     async def ask(self, sender: str, message: str, metadata: dict[str, Any]) -> list[Reply]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import hmac
 import io
 import json
 import logging
@@ -40,6 +41,7 @@ DATA = [NLU / "data" / "nlu", NLU / "data" / "rules.yml"]
 CODE = [NLU / "text.py", NLU / "lexicon.yml", NLU / "components"]
 BUTTON_ONLY = ("open_procedure", "aspect", "rescue", "case", "tick", "event", "nlu_fallback")
 MODEL_NAME = "tthc"
+TOKEN = "x-tthc-token"  # noqa: S105  # the header's name, the same in bot/privacy.py
 SEED = 5299
 
 
@@ -114,6 +116,21 @@ def run(args: argparse.Namespace) -> int:
     from rasa.core.utils import AvailableEndpoints
 
     failed: List[str] = []
+    endpoints = AvailableEndpoints.read_endpoints(str(NLU / "endpoints.yml"))
+    token = Path(args.token_file).expanduser().read_text(encoding="ascii").strip() if args.token_file else ""
+    if token:
+        endpoints.action.headers[TOKEN] = token
+
+    async def guard(app: Any, _loop: Any) -> None:
+        from sanic.response import text
+
+        async def known(request: Any) -> Any:
+            given = request.headers.get(TOKEN, "").encode()
+            if token and request.path != "/" and not hmac.compare_digest(given, token.encode()):
+                return text("who are you?", 403)
+            return None
+
+        app.register_middleware(known, "request")
 
     async def ready(app: Any, _loop: Any) -> None:
         agent = getattr(app.ctx, "agent", None)
@@ -133,9 +150,9 @@ def run(args: argparse.Namespace) -> int:
         interface="127.0.0.1",
         port=args.port,
         credentials=str(NLU / "credentials.yml"),
-        endpoints=AvailableEndpoints.read_endpoints(str(NLU / "endpoints.yml")),
+        endpoints=endpoints,
         enable_api=False,
-        server_listeners=[(ready, "after_server_start"), (stop, "before_server_stop")],
+        server_listeners=[(guard, "before_server_start"), (ready, "after_server_start"), (stop, "before_server_stop")],
     )
     return 1 if failed else 0
 
@@ -319,6 +336,9 @@ def main(argv: Optional[List[str]] = None) -> int:
     serve.add_argument("--actions", default="http://127.0.0.1:5055/webhook", metavar="URL")
     serve.add_argument("--tracker-db", required=True, metavar="PATH")
     serve.add_argument("--model", required=True, metavar="DIR")
+    serve.add_argument(
+        "--token-file", metavar="PATH", help="only who knows what is in it may ask (default: anybody here)"
+    )
     learn = commands.add_parser("train", help="train a model, if anything changed")
     learn.add_argument("--out", required=True, metavar="DIR")
     learn.add_argument("--config", metavar="FILE", help="another pipeline, for comparisons")

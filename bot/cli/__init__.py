@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import warnings
 
 import typer
 
+from bot.logs import set_up
 from bot.settings import settings
 from knowledge.errors import RefusedError
 
@@ -33,13 +33,7 @@ def main() -> None:
     for module in (talk, service):
         module.register(app)
     try:
-        logging.basicConfig(
-            level=settings().log_level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
-        for noisy in ("httpx", "httpcore", "sentence_transformers", "faiss", "apscheduler"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
+        set_up(settings().log_level, settings().log_format)
         app()
     except RefusedError as error:
         print(f"tthc: {error}", file=sys.stderr)

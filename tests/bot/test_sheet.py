@@ -232,9 +232,7 @@ def test_the_chosen_portal_comes_first(sheet: Any, seed_assistant: Any) -> None:
 
 
 def test_ticks_are_boxes_and_words(sheet: Any, seed_assistant: Any) -> None:
-    every, _, _ = papers.papers_of(
-        seed_assistant.situation(seed_assistant.procedure("1.004194"), HELD["answers"])
-    )
+    every, _, _ = papers.papers_of(seed_assistant.situation(seed_assistant.procedure("1.004194"), HELD["answers"]))
     none, first = (Page(sheet("1.004194", HELD | {"ticked": t})).text for t in ([], [every[0].key]))
     assert none.count("☑") == 0
     assert first.count("☑") == 1
