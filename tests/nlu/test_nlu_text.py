@@ -14,6 +14,8 @@ from nlu.text import fold, lexicon, plain, tokens
         ("ko bít làm ntn", "không biết làm như thế nào"),
         ("mất sổ đỏ", "mất giấy chứng nhận quyền sử dụng đất"),
         ("răng rứa", "sao vậy"),
+        ("bay gio sao", "giờ sao"),
+        ("ma", "ma"),
         ("hông dzậy đâu mô", "không vậy đâu"),
         ("", ""),
     ],

@@ -40,19 +40,19 @@ def held_out() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def test_intents(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
-    """Four of five are right, no intent is lost, and a wrong one is rarely a sure one."""
+    """Nearly all are right, no intent is lost, and a wrong one is rarely a sure one."""
     right = collections.Counter(gold for _, gold, f in held_out if f["intent"] == gold)
     total = collections.Counter(gold for _, gold, _ in held_out)
-    assert sum(right.values()) / len(held_out) >= 0.8
-    assert {gold for gold in total if right[gold] / total[gold] < 0.4} == set()
+    assert sum(right.values()) / len(held_out) >= 0.93
+    assert {gold for gold in total if right[gold] / total[gold] < 0.6} == set()
     sure = [f["intent"] == gold for _, gold, f in held_out if f["confidence"] >= 0.7]
-    assert sum(sure) / len(sure) >= 0.9
+    assert sum(sure) / len(sure) >= 0.95
 
 
 def test_without_diacritics(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
     """Leaving out the diacritics costs little."""
     found = parse([fold(MARK.sub(r"\1", text)) for text, _, _ in held_out])
-    assert sum(f["intent"] == gold for (_, gold, _), f in zip(held_out, found, strict=True)) / len(found) >= 0.75
+    assert sum(f["intent"] == gold for (_, gold, _), f in zip(held_out, found, strict=True)) / len(found) >= 0.92
 
 
 def test_entities(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
@@ -63,7 +63,7 @@ def test_entities(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
     found = [(n, e["entity"], e["value"]) for n, (_, f) in enumerate(marked) for e in f["entities"]]
     assert {g for g in gold if g[1] == "procedure_code"} <= set(found)
     hits = len(set(gold) & set(found))
-    assert 2 * hits / (len(gold) + len(found)) >= 0.8
+    assert 2 * hits / (len(gold) + len(found)) >= 0.9
 
 
 def test_is_fast(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
@@ -87,6 +87,7 @@ def test_is_fast(held_out: list[tuple[str, str, dict[str, Any]]]) -> None:
         ("mất giấy khai sinh giờ xin lại ở đâu", "find_procedure"),
         ("mã otp của tui là 123456", "offer_secret"),
         ("làm giùm tui luôn đi", "file_for_me"),
+        ("qwrtpl", "nlu_fallback"),
     ],
 )
 def test_words_that_must_work(short: dict[str, str], text: str, intent: str) -> None:
