@@ -34,7 +34,7 @@ VOID = {"meta", "br", "path"}
 
 
 class Page(HTMLParser):
-    """A page taken apart, and found well nested: its tags with their attributes, and its text outside the head."""
+    """A page taken apart: well nested, with its tags, attributes, text outside the style, and text by section."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
