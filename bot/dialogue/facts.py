@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot import answers
-from bot.dialogue import around, find
+from bot.dialogue import around, find, stuck
 from bot.dialogue.turn import Turn, today
 from bot.reply import Button, Outcome
 from bot.texts import text
@@ -39,6 +39,8 @@ def handle(turn: Turn) -> Outcome:
         return around.deadline(turn)
     if aspect == "where" and not turn.tapped and around.asks_place(turn):
         return around.place(turn)
+    if aspect == "status" and (pinches := stuck.clear(turn, stuck.SURE)):
+        return pinches
     if aspect == "status":
         return turn.reply(text("status"), Button.to(text("button_people"), "talk_to_person"))
     if turn.entities.get("code"):
@@ -53,6 +55,8 @@ def handle(turn: Turn) -> Outcome:
         return tell(turn, current, aspect) if current else _which(turn)
     result = turn.assistant.searcher.run(named if current else turn.text)
     if current is None:
+        if result.decision != "answer" and (happened := find.event_in(turn, turn.text, find.HAPPENED)):
+            return find.event(turn, happened, asked=turn.text)
         if result.decision != "answer":
             asks = result.decision == "clarify"
             return find.clarify(turn, result.hits, wanted=turn.intent) if asks else find.nothing(turn, result)

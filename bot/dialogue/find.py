@@ -55,7 +55,7 @@ def search(turn: Turn, message: str) -> Outcome:
         if not result.hits:
             return _not_held(turn, str(code))
     elif turn.intent == "out_of_scope" and (result.decision == "none" or result.answerable < SURE_OUTSIDE):
-        return turn.reply(text("out_of_scope"), Button.to(text("button_help"), "help"))
+        return stuck.inside(turn) or outside(turn)
     happened = event_in(turn, message, HAPPENED)
     if happened is None and len(codes := several(turn, message)) > 1:
         return clarify_codes(turn, codes, intro=text("clarify_several"))
@@ -69,7 +69,18 @@ def search(turn: Turn, message: str) -> Outcome:
         return pinches
     if result.decision == "clarify":
         return clarify(turn, result.hits)
-    return nothing(turn, result)
+    return stuck.inside(turn) or nothing(turn, result)
+
+
+def outside(turn: Turn) -> Outcome:
+    """What lies outside the catalogue is said so; the second time in a row with where to find people."""
+    turn.missed = True
+    assist = Button.to(text("button_help"), "help")
+    people = Button.to(text("button_people"), "talk_to_person")
+    if turn.misses < 1:
+        return turn.reply(text("out_of_scope"), assist, people)
+    contacts = text("talk_to_person", contacts=turn.assistant.contact_lines())
+    return turn.reply(f"{text('out_of_scope')}\n\n{contacts}", assist, people)
 
 
 def several(turn: Turn, message: str) -> list[str]:

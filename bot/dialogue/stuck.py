@@ -12,6 +12,9 @@ SHORT = 4
 """Words up to which a description of what fails may be the answer to a question."""
 CLEAR, APART, FAINT = 0.45, 0.06, 0.25
 """Score from which a description is taken at its word, how far the next has to be, and what is worth offering."""
+ALIKE, SURE = 0.35, 0.7
+"""Score from which words inside a guide that nothing else explains are taken for being stuck, and from which words
+about a dossier are, wherever they are said."""
 
 
 def handle(turn: Turn) -> Outcome:
@@ -38,10 +41,19 @@ def describe(turn: Turn) -> Outcome:
     )  # fmt: skip
 
 
-def clear(turn: Turn) -> Outcome | None:
+def inside(turn: Turn) -> Outcome | None:
+    """What to do about words that nothing else explains, where a guide is in hand: the rescue they describe, or which.
+
+    None outside guides and for words that are like no rescue.
+    """
+    near = turn.assistant.stuck.run(turn.text) if turn.guide and not turn.tapped and turn.text else []
+    return describe(turn) if near and near[0].score >= ALIKE else None
+
+
+def clear(turn: Turn, least: float = CLEAR) -> Outcome | None:
     """The rescue that the message clearly describes; None when it describes none, or two alike."""
     near = turn.assistant.stuck.run(turn.text) if not turn.tapped and turn.text else []
-    if near and near[0].score >= CLEAR and near[0].score - near[1].score >= APART:
+    if near and near[0].score >= least and near[0].score - near[1].score >= APART:
         return _at(turn, turn.assistant.rescues[near[0].id], "")
     return None
 

@@ -255,7 +255,7 @@ def test_a_code_that_is_not_held_is_said_so(talking: Talk) -> None:
 
 
 def test_out_of_scope_stays_outside(talking: Talk) -> None:
-    assert talking.say("out_of_scope", "tối nay ăn gì").reply.text == text("out_of_scope")
+    assert text("out_of_scope") in talking.say("out_of_scope", "tối nay ăn gì").reply.text
 
 
 def test_asking_which_and_choosing(talking: Talk) -> None:
@@ -491,3 +491,29 @@ def test_it_never_files_for_anyone_and_warns_of_secrets(talking: Talk) -> None:
     assert "18001096" in talking.say("complaint").reply.text
     people = talking.say("talk_to_person").reply.text
     assert all(c.address in people for c in talking.assistant.contacts.centres)
+
+
+def test_outside_twice_in_a_row_leads_to_people(talking: Talk) -> None:
+    assert "18001096" not in talking.say("out_of_scope", "tối nay ăn gì").reply.text
+    second = talking.say("out_of_scope", "mai ăn gì").reply.text
+    assert text("out_of_scope") in second
+    assert "18001096" in second
+
+
+def test_words_that_nothing_explains_are_taken_for_being_stuck_inside_a_guide_only(talking: Talk) -> None:
+    said = "bà chủ trọ lớn tuổi không có vneid thì sao"
+    assert talking.say("out_of_scope", said).reply.text == text("out_of_scope")
+    begin(talking, STAY)
+    talking.say("guide_next")
+    assert text("stuck_ask") in talking.say("out_of_scope", said).reply.text
+    assert text("out_of_scope") in talking.say("out_of_scope", "giá vàng hôm nay").reply.text
+
+
+def test_a_dossier_without_its_code_is_a_rescue(talking: Talk) -> None:
+    rescue = talking.assistant.rescues["chua-co-ma-ho-so"]
+    assert rescue.nodes[0].ask in talking.say("ask_processing_status", "nộp rồi mà không thấy mã hồ sơ").reply.text
+
+
+def test_a_fact_asked_of_a_life_event_shows_the_event(talking: Talk) -> None:
+    said = "nhà tôi có người mất thì phải làm những thủ tục gì"
+    assert talking.assistant.events["nguoi-mat"].title in talking.say("ask_steps", said).reply.text
