@@ -193,6 +193,7 @@ class TelegramChannel:
         message = query.message
         if message is None or not query.data:
             return None
+        _check(query.from_user.id, message.chat.id, message.message_id)
         place: Place = {"chat": message.chat.id, "tapped": message.message_id}
         if isinstance(message, Message) and message.is_topic_message:
             place["thread"] = message.message_thread_id
@@ -205,6 +206,7 @@ class TelegramChannel:
         """Somebody blocked the bot: what is held of them goes."""
         if member.new_chat_member.status != ChatMemberStatus.BANNED or member.chat.type != ChatType.PRIVATE:
             return None
+        _check(member.from_user.id, member.chat.id)
         return Incoming(
             self.name, str(member.from_user.id), "", f"b{number}", kind="unfollow", place={"chat": member.chat.id},
             sent=float(number),
@@ -220,6 +222,7 @@ class TelegramChannel:
         user = message.from_user
         if user is None or user.is_bot or filters.StatusUpdate.ALL.check_update(Update(number, message=message)):
             return None
+        _check(user.id, message.chat.id, message.message_id)
         said = self._addressed(message)
         if said is None or (edited and not self._corrected(message)):
             return None
@@ -231,7 +234,9 @@ class TelegramChannel:
             place["answers"] = message.message_id
         kind = _kind_of(message)
         # An album comes as several messages and wants one answer.
-        delivery = f"a{message.media_group_id}" if message.media_group_id and kind != "text" else f"m{number}"
+        delivery = (
+            f"a{_words(str(message.media_group_id))}" if message.media_group_id and kind != "text" else f"m{number}"
+        )
         return Incoming(
             self.name, str(user.id), said if kind == "text" else "", delivery, kind=kind, place=place,
             chat=str(message.chat.id), sent=float(number), group=group,
@@ -310,6 +315,12 @@ def _kind_of(message: Message) -> Kind:
         return "place"
     pictures = message.photo or message.video or message.video_note or message.animation
     return "photo" if pictures or message.document else "other"
+
+
+def _check(*numbers: int) -> None:
+    """Raise TypeError when ids are no numbers: the library takes them as they come."""
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError("an id is no number")
 
 
 def _words(said: str) -> str:

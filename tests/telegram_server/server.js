@@ -164,6 +164,7 @@ const methods = {
     if (body.secret_token && !/^[\w-]{1,256}$/.test(body.secret_token)) throw new Refusal(400, 'Bad Request: secret token contains unallowed characters');
     if (body.allowed_updates) bot.allowed = parsed(body.allowed_updates);
     bot.webhook = body.url ? {...body} : null;
+    for (const update of bot.webhook ? bot.waiting : []) deliver(bot, update);
     return true;
   },
   deleteWebhook(bot) { bot.webhook = null; return true; },
