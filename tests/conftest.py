@@ -16,6 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("TTHC_SHARED") or ROOT.parent / "shared")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--golden``: what is rendered now becomes what is expected (tests/golden); read the diff."""
+    parser.addoption("--golden", action="store_true", help="rewrite the golden files")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compiled wrappers whose types Python complains about at import; nothing of ours can be done about it."""
     config.addinivalue_line("filterwarnings", "ignore:builtin type .* has no __module__:DeprecationWarning")

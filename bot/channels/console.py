@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.gateway import Gateway
 from bot.message import Incoming, Outgoing
-from bot.render import plain
+from bot.render import CONSOLE, dress
 
 USER = "console"
 AT_ONCE = 64
@@ -103,9 +103,11 @@ async def conversation(gateway: Gateway) -> None:
 
 
 def _show(out: Outgoing) -> int:
-    print("\n" + plain(out.reply.text), flush=True)
-    if out.reply.buttons:
-        print()
-        for i, button in enumerate(out.reply.buttons, 1):
-            print(f"  [{i}] {button.label}", flush=True)
-    return len(out.reply.buttons)
+    choices = 0
+    for part in dress(out.reply, out.keys, CONSOLE):
+        print("\n" + part.text, flush=True)
+        if part.buttons:
+            print()
+        for choices, (label, _) in enumerate(part.buttons, 1):
+            print(f"  [{choices}] {label}", flush=True)
+    return choices
