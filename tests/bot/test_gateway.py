@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from bot.gateway import COMMANDS, LONGEST, Gateway, clean, harmless, parse_payload, payload_of
@@ -322,6 +323,7 @@ async def test_without_rasa_and_release_it_still_says_something(settings_for: An
     await gateway.close()
 
 
+@examples(deadline=None)
 @given(
     st.text(st.characters(codec="utf-8"), max_size=30), st.none() | st.text(st.characters(codec="utf-8"), max_size=6)
 )
