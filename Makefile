@@ -13,7 +13,7 @@ setup:  ## both environments, model, seed release, trained Rasa; repeatable
 chat: setup  ## talk with the assistant in the terminal
 	@$(BIN)/tthc chat
 
-run: setup  ## serve on Telegram (TTHC_TELEGRAM_TOKEN in .env)
+run: setup  ## serve on Telegram and Zalo, by what tokens .env holds
 	@$(BIN)/tthc serve
 
 test: setup  ## all tests
