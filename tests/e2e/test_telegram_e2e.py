@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from harness import ROOT, Bot, make_home
 
@@ -22,13 +25,23 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TelegramS
         token = server.new_bot()
         home = make_home(tmp_path_factory.mktemp("telegram"))
         bot = Bot(home)
-        environment = {**bot.environment, "TTHC_TELEGRAM_TOKEN": token, "TTHC_TELEGRAM_API": server.api}
+        environment = {
+            **bot.environment, "TTHC_TELEGRAM_TOKEN": token, "TTHC_TELEGRAM_API": server.api, "TTHC_WEB_PORT": "0",
+        }  # fmt: skip
         with (home / "serve.log").open("w") as log:
             process = subprocess.Popen([sys.executable, "-m", "bot", "serve"], cwd=ROOT, env=environment, stderr=log,
                                        stdout=subprocess.PIPE, text=True)  # fmt: skip
         try:
             assert process.stdout
-            assert "Telegram" in process.stdout.readline(), (home / "serve.log").read_text()
+            said = process.stdout.readline()
+            serving = re.match(r"serving on Telegram; health at (127\.0\.0\.1:\d+); Ctrl-C stops", said)
+            assert serving, said + (home / "serve.log").read_text()
+            ready = httpx.get(f"http://{serving[1]}/ready", trust_env=False)
+            assert (ready.status_code, ready.json()["channels"]) == (200, ["telegram"])
+            deadline = time.monotonic() + 180
+            while not (bot.listener(bot.rasa_port) and bot.listener(bot.actions_port)):
+                assert time.monotonic() < deadline, "Rasa does not come up"
+                time.sleep(0.5)
             yield server, token, home
         finally:
             process.send_signal(signal.SIGTERM)
