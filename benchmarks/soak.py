@@ -6,7 +6,8 @@ and action server are killed (SIGKILL), deliveries come twice and in the wrong o
 
 What is asked is answered with the code of a procedure, so that each person's screen tells: the codes shown have to be
 the codes asked, in that order. Where the bot says that an answer may have been lost, the person taps to see it only
-when it is missing; an answer shown a second time unasked is a fault.
+when it is missing; an answer shown a second time unasked is a fault. Zalo repeats a refused delivery later, while the
+next one may be taken at once: an answer is out of order only when its message had been taken before the other's.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Phone(Protocol):
     async def say(self, words: str) -> object: ...
     async def tap(self, label: str) -> object: ...
     async def screens(self) -> list[Screen]: ...
+    async def taken(self) -> list[float] | None: ...
 
 
 @dataclass
@@ -73,6 +75,8 @@ class Person:
     codes: list[str]
     asked: list[str] = field(default_factory=list)
     again: int = 0
+    overtaken: int = 0
+    """Messages that the channel itself delivered after a later one."""
     faults: list[str] = field(default_factory=list)
     answered: list[tuple[float, float, bool]] = field(default_factory=list)
     """(sent, answered, in full: not from the index alone) of each single question."""
@@ -105,7 +109,7 @@ class Person:
             shown = [code for screen in screens for code in CODE.findall(screen.text)]
             notes = sum(text("maybe_lost") in screen.text for screen in screens)
             if len(shown) >= len(self.asked):
-                return self._compare(shown)
+                return self._compare(shown, await self.phone.taken() if shown != self.asked else None)
             if notes > tapped and screens[-1].labels == [text("button_again")]:
                 tapped = notes
                 self.again += 1
@@ -114,8 +118,13 @@ class Person:
         self.faults.append(f"lost: {len(self.asked) - len(shown)} of {len(self.asked)}")
         return False
 
-    def _compare(self, shown: list[str]) -> bool:
+    def _compare(self, shown: list[str], taken: list[float] | None) -> bool:
+        """``taken``: when each message was accepted from the channel, if that can be told."""
         if shown == self.asked:
+            return True
+        if taken and sorted(shown) == sorted(self.asked) and _as_taken(self.asked, shown, taken):
+            self.overtaken += 1
+            self.asked = shown
             return True
         if len(shown) > len(self.asked):
             self.faults.append(f"twice: asked {self.asked[-4:]}, shown {shown[-5:]}")
@@ -125,6 +134,17 @@ class Person:
         else:
             self.faults.append(f"order: asked {self.asked[-4:]}, shown {shown[-4:]}")
         return False
+
+
+def _as_taken(asked: list[str], shown: list[str], taken: list[float]) -> bool:
+    """Whether of any two answers in another order than asked the first one's message was taken first."""
+    places = dict[str, list[int]]()
+    for place, code in enumerate(asked):
+        places.setdefault(code, []).append(place)
+    order = [places[code].pop(0) for code in shown]
+    return all(
+        taken[earlier] > taken[later] for n, later in enumerate(order) for earlier in order[n + 1 :] if earlier < later
+    )
 
 
 class World:
@@ -312,7 +332,8 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
         "users": len(people), "turns": sum(len(p.asked) for p in people), "seconds": time.time() - began,
         "kills": len(kills), "small_disk": small, "mischief": len(mischief), "redelivered": duplicates,
         "lost": sum("lost" in f for f in faults), "twice": sum("twice" in f for f in faults),
-        "order": sum("order" in f for f in faults), "seen_again": sum(p.again for p in people), "dead": dead,
+        "order": sum("order" in f for f in faults), "overtaken": sum(p.overtaken for p in people),
+        "seen_again": sum(p.again for p in people), "dead": dead,
         "faults": faults[:20], "recovery": recovery(kills, people), "tracebacks": log.count("Traceback"),
     }  # fmt: skip
 
@@ -366,13 +387,17 @@ class _Telegram:
     async def screens(self) -> list[Screen]:
         return [Screen(shown.text, shown.labels) for shown in await self._user.shown()]
 
+    async def taken(self) -> None:
+        return None  # polling keeps their order
+
 
 class _Zalo:
     def __init__(self, user: Any) -> None:
         self._user, self._seen = user, list[Screen]()
+        self._said: list[str] = []
 
     async def say(self, words: str) -> None:
-        await self._user.say(words)
+        self._said.append((await self._user.say(words))["message"]["msg_id"])
 
     async def tap(self, label: str) -> None:
         await self._user.tap(label)
@@ -380,6 +405,15 @@ class _Zalo:
     async def screens(self) -> list[Screen]:
         self._seen += [Screen(shown.text, shown.labels) for shown in await self._user.shown(len(self._seen))]
         return self._seen
+
+    async def taken(self) -> list[float]:
+        made = await asyncio.to_thread(self._user.server.deliveries, self._user.key)
+        first = dict[str, float]()
+        for one in made:
+            for attempt in one["attempts"]:
+                if attempt["status"] == 200:
+                    first.setdefault(one["msg_id"], attempt["at"])
+        return [first.get(number, float("inf")) for number in self._said]
 
 
 def show(found: dict[str, Any]) -> None:
@@ -392,6 +426,7 @@ def show(found: dict[str, Any]) -> None:
         f"{found['redelivered']} deliveries that came more than once.\n"
     )
     emit(f"Lost **{found['lost']}**, answered twice **{found['twice']}**, out of order **{found['order']}**; "
+         f"delivered by Zalo after a later one and answered in that order {found['overtaken']}, "
          f"offered and seen again {found['seen_again']}, dead letters {found['dead']}.\n")  # fmt: skip
     for fault in found["faults"]:
         emit(f"- {fault}")

@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     zalo_link: str = Field(
         "", pattern=r"^(https://[^\s]+)?$", description="Address that opens the assistant on Zalo, for QR codes."
     )
+    zalo_bot_token: SecretStr = Field(SecretStr(""), description="Token of the Zalo bot; empty: no Zalo Bot.")
+    zalo_bot_api: str = Field(
+        "", description="Base address of the Bot Platform, for a local server; empty: Zalo's own."
+    )
+    zalo_bot_webhook_url: str = Field("", description="Public https address of the webhook; empty: polling.")
+    zalo_bot_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Secret that Zalo sends with each update (8 to 256 signs)."
+    )
     secret: SecretStr = Field(
         SecretStr(""), description="Key for hashing user ids; empty: made once and kept in TTHC_HOME/secret.key."
     )

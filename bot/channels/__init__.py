@@ -9,6 +9,7 @@ from bot.settings import Settings
 def channels(settings: Settings) -> list[Channel]:
     """The channels whose tokens are set. Raises RefusedError when their other settings will not do."""
     from bot.channels.telegram import TelegramChannel
+    from bot.channels.zalo_bot import ZaloBot
     from bot.channels.zalo_oa import ZaloOA
 
     found: list[Channel] = []
@@ -16,4 +17,6 @@ def channels(settings: Settings) -> list[Channel]:
         found.append(TelegramChannel(settings))
     if settings.zalo_app_id:
         found.append(ZaloOA(settings))
+    if settings.zalo_bot_token.get_secret_value():
+        found.append(ZaloBot(settings))
     return found

@@ -92,7 +92,7 @@ class ZaloApi:
     def _read(self, answer: httpx.Response) -> int:
         status = answer.status_code
         if status == 429:
-            raise LaterError("Zalo wants fewer calls (HTTP 429)", _seconds(answer.headers.get("Retry-After", "")))
+            raise LaterError("Zalo wants fewer calls (HTTP 429)", seconds(answer.headers.get("Retry-After", "")))
         if status == 504:  # a proxy of theirs gave up waiting; what stands behind it may not have
             raise UnsureError("Zalo's answer was lost (HTTP 504)")
         if status >= 500:
@@ -133,7 +133,7 @@ def _number(value: Any) -> int | None:
     return None
 
 
-def _seconds(value: str) -> float | None:
+def seconds(value: str) -> float | None:
     """A Retry-After in seconds; None for a date or nothing."""
     with suppress(ValueError):
         return max(0.0, min(float(value), 3600.0))
