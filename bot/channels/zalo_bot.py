@@ -39,6 +39,8 @@ POLL, SPARE = 25.0, 10.0
 """Seconds that Zalo may hold a call for updates, and that its answer may be late."""
 AGAIN = 1.0, 30.0
 """Seconds, first and longest, until something is tried again."""
+TRIES = 5
+"""How often an update is offered that cannot be kept for another reason than a full disk or too much at once."""
 SHORTEST = 1.0
 """Seconds that a call for updates takes at least, so that a server that does not hold it is not run down."""
 AT_THE_STOP = 5.0
@@ -175,7 +177,7 @@ class ZaloBot:
         except ValueError:
             log.warning("an update of Zalo's has the wrong shape and is passed over")
             return
-        pause = AGAIN[0]
+        pause, tries = AGAIN[0], 0
         while incoming:
             try:
                 await self._accept(incoming)
@@ -183,7 +185,12 @@ class ZaloBot:
             except asyncio.CancelledError:
                 log.error("an update that Zalo will not bring again could not be kept before the stop")
                 raise
-            except (BusyError, sqlite3.Error) as error:
+            except (BusyError, sqlite3.Error, OSError) as error:
+                log.error("an update could not be kept (%s); trying again", type(error).__name__)
+            except Exception as error:  # a fault of ours: it must not hold up all others for ever
+                tries += 1
+                if tries == TRIES:
+                    raise
                 log.error("an update could not be kept (%s); trying again", type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(pause * 2, AGAIN[1])
@@ -222,7 +229,15 @@ class ZaloBot:
         if kind is None or (kind == "other" and event.message is None):  # some people's messages are not shown to bots
             log.info("an update of Zalo's was left aside: %s", event.event_name)
             return None
-        message = _Message.model_validate(event.message)
+        try:
+            message = _Message.model_validate(event.message)
+        except ValueError:
+            if event.event_name != "message.unsupported.received":
+                raise
+            log.info("an update of Zalo's was left aside: %s", event.event_name)  # of some people it tells no more
+            return None
+        if event.event_name == "message.link.received" and message.text is None:
+            kind = "other"
         if message.sender.is_bot or message.chat.chat_type.upper() != "PRIVATE":
             log.info("an update of Zalo's was left aside: a group or a bot")
             return None
@@ -276,6 +291,8 @@ async def _insist(api: ZaloBotApi, method: str, given: dict[str, Any] | None = N
                 raise RefusedError(
                     "Zalo refuses the bot's token; take it from Zalo Bot Manager and put it into TTHC_ZALO_BOT_TOKEN"
                 ) from None
+            if method == "deleteWebhook" and error.code == 400:  # most likely there is none
+                return
             if pause is None or 400 <= error.code < 500 and error.code not in (IDLE, OFTEN):
                 hint = "; see TTHC_ZALO_BOT_WEBHOOK_URL" if method == "setWebhook" else ""
                 raise RefusedError(f"Zalo refuses {method} ({error.code}){hint}") from None

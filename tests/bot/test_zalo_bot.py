@@ -170,6 +170,7 @@ async def test_an_update_is_kept_wrapped_or_flat(post: Post, keeper: Keeper, fla
             "text",
             "https://dichvucong.gov.vn là gì",
         ),
+        ("message.link.received", {"text": None, "url": "https://x"}, "other", ""),
         ("message.text.received", {"text": ""}, "text", ""),
         ("message.text.received", {"text": "/tiep"}, "text", "/tiep"),
     ],
@@ -185,6 +186,7 @@ async def test_kinds(post: Post, keeper: Keeper, name: str, changes: Any, kind: 
         update(chat={"id": "g1", "chat_type": "GROUP"}), update("message.reaction.received"), update("bot.added"),
         update(**{"from": {"id": "b", "is_bot": True}}), {"event_name": "message.unsupported.received"},
         {"ok": True, "result": {"event_name": "message.unsupported.received"}},
+        {"event_name": "message.unsupported.received", "message": {"message_id": "m1"}},
     ],
 )  # fmt: skip
 async def test_what_does_not_concern_us_is_acknowledged_and_dropped(
@@ -380,7 +382,7 @@ async def test_polling_outlives_everything(
     server: ZaloServer, token: str, user: ZaloUser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(zalo_bot, "POLL", 0.3)
-    keeper = Keeper(BusyError(), sqlite3.OperationalError("locked"), sqlite3.OperationalError("disk"))
+    keeper = Keeper(BusyError(), sqlite3.OperationalError("locked"), OSError("disk"), RuntimeError("once"))
     with caplog.at_level(logging.DEBUG):
         async with polling(server, token, keeper):
             for fault in ({"status": 502}, {"error": 500}, {"close": True}, {"error": 409}, {"error": 401}):
@@ -388,7 +390,7 @@ async def test_polling_outlives_everything(
             await asyncio.sleep(0.5)
             await user.say("vẫn nghe chứ")
             assert [one.text for one in await keeper.until(1)] == ["vẫn nghe chứ"]
-            assert keeper.tries == 4, "what cannot be kept is tried again, since it is not brought again"
+            assert keeper.tries == 5, "what cannot be kept is tried again, since it is not brought again"
     assert "another program uses the same bot" in caplog.text
     assert "refuses the token" in caplog.text
     for private in (token, user.id, "vẫn nghe chứ"):
@@ -400,14 +402,16 @@ async def test_polling_outlives_everything(
 async def test_what_polling_cannot_read_is_passed_over(
     server: ZaloServer, token: str, user: ZaloUser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keeper = Keeper(RuntimeError("lạ"))
+    keeper = Keeper(*(RuntimeError("câu làm hỏng") for _ in range(zalo_bot.TRIES)))
     async with polling(server, token, keeper):
         await user.event("message.text.received", message={"text": 5})
         await user.event("message.text.received", message={"text": "lạ", "from": "x"})
         await user.say("câu làm hỏng")
         await user.say("câu sau")
         assert [one.text for one in await keeper.until(1)] == ["câu sau"]
+    assert keeper.tries == zalo_bot.TRIES + 1
     assert caplog.text.count("wrong shape") == 2
+    assert "câu làm hỏng" not in caplog.text
 
 
 @e2e
@@ -505,6 +509,7 @@ async def test_refusals_at_the_start(server: ZaloServer, token: str, caplog: pyt
         server.fail(again, "getMe", times=2, error=429)
         server.fail(again, "deleteWebhook", status=503)
         server.fail(again, "deleteWebhook", close=True)
+        server.fail(again, "deleteWebhook", error=400)  # there is none
         await opened(zalo_bot_token=again)
     for secret in (token, TOKEN, again, SECRET):
         assert secret not in caplog.text
