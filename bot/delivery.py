@@ -253,7 +253,7 @@ class Delivery:
 
     def _dressed(self, user: str, reply: Reply, channel: Channel) -> list[Part]:
         reply = fit(reply, channel.look)
-        return dress(reply, self._gateway.outgoing(user, reply).keys, channel.look)
+        return dress(reply, self._gateway.outgoing(user, reply, numbered=channel.look.numbered).keys, channel.look)
 
     async def _again(self, kept: Kept) -> list[Part] | None:
         """The parts of an earlier answer when a button for it was tapped."""

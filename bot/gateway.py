@@ -20,7 +20,7 @@ from typing import Any
 
 from bot.assistant import Current
 from bot.inbox import Inbox, Kept
-from bot.menu import chosen
+from bot.menu import chosen, numbers
 from bot.message import Incoming, Outgoing
 from bot.privacy import MASKS, Seal, inner_token, load_key, redact, user_key
 from bot.rasa_client import RasaClient, RasaDownError
@@ -155,10 +155,11 @@ class Gateway:
             del self._locks[old]
         return lock
 
-    def outgoing(self, user: str, reply: Reply) -> Outgoing:
-        """A reply with its buttons kept under short keys."""
+    def outgoing(self, user: str, reply: Reply, *, numbered: bool = False) -> Outgoing:
+        """A reply with its buttons kept under short keys and places; ``numbered``: their numbers in a menu."""
         pairs = [(b.label, b.payload) for b in reply.buttons]
-        return Outgoing(reply, self.service.keep_buttons(user, pairs) if pairs else [])
+        places = numbers([b.label for b in reply.buttons], reply.text) if numbered else ()
+        return Outgoing(reply, self.service.keep_buttons(user, pairs, places) if pairs else [])
 
     def payload(self, kept: Kept, *, numbered: bool = False) -> str | None:
         """What a tapped button or a command stands for, None for words. ``numbered``: a bare number is a tap.
@@ -168,7 +169,7 @@ class Gateway:
         button = kept.button
         if numbered and button is None and (count := self.service.last_buttons(kept.user)):
             number = chosen(kept.text, count)
-            button = f"#{number}" if number else None
+            button = self.service.nth_button(kept.user, number) if number else None
         if button is None:
             return {"follow": "/greet", "unfollow": "/forget_me"}.get(kept.kind) or payload_of(kept.text)
         key = self.service.nth_button(kept.user, int(button[1:])) if re.fullmatch(r"#\d{1,3}", button) else button

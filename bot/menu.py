@@ -6,9 +6,10 @@ is taken at them: "chọn nam" is no "chọn năm", while "chon nam" may be.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,8 @@ FILE = Path(__file__).with_name("menu.yml")
 LONGEST = 80
 """Characters of a message up to which it may be a choice."""
 MIDDLE, LAST, BEFORE_LAST = 0, -1, -2
+_OWN = re.compile(r"[^\d\n]{0,12}?(\d{1,2})\. ")
+_LISTED = re.compile(r"^\W*(\d{1,2})\. ", re.M)
 _DIGITS = "0?[1-9][0-9]?"
 _MARKS = re.compile(r"[:;=]['-]?[)(dp]+|\^_*\^|[.,:;!?()\[\]{}\"'“”‘’`*#~…–—-]|[\ufe0e\ufe0f]")
 """Emoticons, punctuation and what turns a sign into an emoji. Not "/", "%", "+": what has them is no bare number."""
@@ -166,3 +169,21 @@ def _any(words: Iterable[str]) -> str:
     """A pattern for any of the words, the longest first."""
     kept = {_REPEATED.sub(r"\1", word) for word in words}
     return f"(?:{'|'.join(map(re.escape, sorted(kept, key=lambda word: (-len(word), word))))})"
+
+
+def numbers(labels: Sequence[str], said: str) -> list[int]:
+    """The numbers of choices in a menu under ``said``: the number that a choice names itself ("Có: 3. Giấy chứng sinh",
+    the third of a list above), and for the others those after every number that begins a line of ``said``.
+
+    >>> numbers(["Có: 2. Tờ khai", "Xong", "Dừng"], "☑ 1. Đơn\n☐ 2. Tờ khai\n☐ 3. Ảnh")
+    [2, 4, 5]
+    >>> numbers(["Phí", "Nơi nộp"], "Đăng ký khai sinh")
+    [1, 2]
+    """
+    own = [int(found[1]) if (found := _OWN.match(label)) else 0 for label in labels]
+    taken = [number for number in own if number]
+    if len(set(taken)) < len(taken):
+        return list(range(1, len(labels) + 1))
+    listed = [int(number) for number in _LISTED.findall(said)] if taken else []
+    free = itertools.count(max([0, *taken, *listed]) + 1)
+    return [number or next(free) for number in own]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import regex
 
+from bot.menu import numbers
 from bot.reply import Button, Part, Reply
 from bot.texts import text
 
@@ -112,7 +113,9 @@ def dress(reply: Reply, keys: Sequence[str], look: Look) -> list[Part]:
     pairs = tuple((_label(button.label, look.label), key) for button, key in zip(reply.buttons, keys, strict=True))
     parts = _split(_letters(_sound(reply.text)), look.limit, look.render)
     if pairs and look.numbered:
-        lines = (f"{n}. {label}" for n, (label, _) in enumerate(pairs, 1))
+        labels = [label for label, _ in pairs]
+        numbered = sorted(zip(numbers(labels, reply.text), labels, strict=True))
+        lines = (f"{n}. {label.replace(f'{n}. ', '', 1)}" for n, label in numbered)
         menu = _as_they_are("\n".join((text("numbered_menu"), *lines)))
         joined = [*parts[-1], *_as_they_are("\n\n"), *menu] if parts else menu
         if look.render.fitting(joined, look.limit) == len(joined):

@@ -15,7 +15,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -171,12 +171,14 @@ class Service:
 
     # -- buttons
 
-    def keep_buttons(self, user: str, buttons: Iterable[tuple[str, str]], keep: int = 200) -> list[str]:
-        """Short keys (8 characters) for (label, payload) pairs of one reply."""
+    def keep_buttons(
+        self, user: str, buttons: Sequence[tuple[str, str]], places: Sequence[int] = (), keep: int = 200
+    ) -> list[str]:
+        """Short keys (8 characters) for (label, payload) pairs of one reply. ``places``: their numbers (1, 2, 3…)."""
         batch, now = secrets.token_urlsafe(6), time.time()
         rows = [
             (secrets.token_urlsafe(6), user, i, label, payload, batch, now)
-            for i, (label, payload) in enumerate(buttons, 1)
+            for i, (label, payload) in zip(places or range(1, len(buttons) + 1), buttons, strict=True)
         ]
         with self.transaction():
             for row in rows:
@@ -203,7 +205,7 @@ class Service:
         return str(row[0]) if row else None
 
     def last_buttons(self, user: str) -> int:
-        """How many buttons the user's last reply with any had."""
+        """The highest number among the buttons of the user's last reply that had any."""
         row = self.run(
             "select max(position) from buttons where user = ? and batch ="
             " (select batch from buttons where user = ? order by made desc limit 1)",

@@ -516,6 +516,25 @@ async def test_a_number_takes_a_choice_where_there_are_no_buttons(house: House) 
     assert house.phone.said()[-1] == "đã chọn /vb"
 
 
+async def test_a_list_with_numbers_of_its_own_keeps_them(house: House) -> None:
+    """The papers of a checklist have numbers; those still to be ticked and the other choices go by them."""
+
+    def answer(said: str) -> list[Reply]:
+        if said.startswith("/") or said.isdecimal():
+            return [Reply(f"nghe {said}", intent="x")]
+        sheet = "☑ 1. Tờ khai\n☐ 2. Giấy chứng sinh\n☐ 3. Ảnh"
+        return [Reply(sheet, (Button("Có: 2. Giấy chứng sinh", "/hai"), Button("Dừng", "/dung")), intent="x")]
+
+    house.rasa.answer = answer
+    house.phone.look = ZALO_BOT
+    async with house():
+        for said in ("gì", "2", "gì", "4", "gì", "3"):
+            await house.phone.accept(came(said))
+            await house.done()
+    assert house.phone.said()[0].endswith("2. Có: Giấy chứng sinh\n4. Dừng")
+    assert house.phone.said()[1::2] == ["nghe /hai", "nghe /dung", "nghe 3"]
+
+
 async def test_the_ready_page_tells_of_what_waits(house: House) -> None:
     async with house():
         state = await house.delivery.state()
