@@ -303,8 +303,7 @@ class Delivery:
                 await self._surely(self._inbox.mark, kept.delivery, last, "sent")
             await self._surely(self._note, kept, channel)
             return  # it comes round again, with the note to be sent
-        if await self._surely(self._inbox.done, kept.delivery, sent=last):
-            await self._surely(self._gateway.service.forget, kept.user)
+        await self._surely(self._inbox.done, kept.delivery, sent=last)
 
     def _note(self, kept: Kept, channel: Channel) -> None:
         """One more part: if you have not seen it, look here."""

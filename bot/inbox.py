@@ -149,16 +149,19 @@ class Inbox:
         """Set how far a part is."""
         self._service.run("update outbox set state = ? where delivery = ? and n = ?", (state, delivery, n))
 
-    def done(self, delivery: str, *, sent: int | None = None) -> bool:
-        """All is sent (``sent``: the last part): forget where it went. True: its sender is to be forgotten."""
+    def done(self, delivery: str, *, sent: int | None = None) -> None:
+        """All is sent (``sent``: the last part): forget where it went, and its sender if that was asked."""
         with self._service.transaction():
             if sent is not None:
                 self.mark(delivery, sent, "sent")
-            row = self._service.run("select forget from inbox where delivery = ?", (delivery,)).fetchone()
             self._service.run(
                 "update inbox set state = 'done', place = '', text = '', error = null where delivery = ?", (delivery,)
             )
-        return bool(row and row[0])
+            row = self._service.run("select user from inbox where delivery = ? and forget", (delivery,)).fetchone()
+            if row:
+                self._service.forget(row[0])
+        if row:
+            self._service.overwrite()
 
     def die(self, delivery: str, error: str) -> None:
         """Give a delivery up; it waits for staff."""

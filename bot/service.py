@@ -310,6 +310,11 @@ class Service:
                 " outcome = null, error = null, state = 'done' where user = ? and state in ('done', 'dead')",
                 (user,),
             )
+        if not self._connection.in_transaction:
+            self.overwrite()
+
+    def overwrite(self) -> None:
+        """Bring what was deleted out of the log beside the file, too."""
         self.run("pragma wal_checkpoint(truncate)")
 
     def owe_forgetting(self, user: str) -> None:

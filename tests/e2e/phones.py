@@ -13,6 +13,14 @@ MENU = re.compile(r"^(\d+)\. (.+)$", re.M)
 WITHIN = 60.0
 
 
+TICK = text("button_tick", n="§", name="").partition("§")[0]
+
+
+def _with_own(number: str, label: str) -> str:
+    """A choice as other channels show it, where it names the number of a paper itself."""
+    return f"{TICK}{number}. {label.removeprefix(TICK)}" if label.startswith(TICK) else label
+
+
 class Phones:
     """Everybody's phone on one channel. ``make``: the test server's user for a number."""
 
@@ -20,6 +28,7 @@ class Phones:
         self._loop, self._make, self._numbered = loop, make, numbered
         self._users: dict[str, Any] = {}
         self._last: dict[str, list[str]] = {}
+        self._numbers: dict[str, dict[str, int]] = {}
 
     def _user(self, name: str) -> Any:
         return self._users.setdefault(name, self._make(len(self._users)))
@@ -32,7 +41,7 @@ class Phones:
         """Take a choice of the last answer: tap it, or send its number."""
         label = self.label(label, user)
         if self._numbered:
-            number = self._last[user].index(label) + 1
+            number = self._numbers[user][label]
             return self._do(user, lambda phone: phone.say(f"số {number}"))
         return self._do(user, lambda phone: phone.tap(label))
 
@@ -59,7 +68,8 @@ class Phones:
             menu = (
                 parts[-1].text.rpartition(text("numbered_menu"))[2] if text("numbered_menu") in parts[-1].text else ""
             )
-            self._last[user] = [label for _, label in MENU.findall(menu)]
+            self._numbers[user] = {_with_own(n, label): int(n) for n, label in MENU.findall(menu)}
+            self._last[user] = list(self._numbers[user])
         else:
             self._last[user] = parts[-1].labels
         return {
