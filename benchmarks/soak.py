@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ QUESTIONS = {"đăng ký tạm trú": "1.004194", "đăng ký kết hôn": "1.00
 """Questions in plain words with sure answers; the others are links with a code (``/start 1_001193``)."""
 PATIENCE = 150.0
 """Seconds without an answer after which it counts as lost; the longest breakdown here takes a third of it."""
+QUIET = 6.0
+"""Seconds without news after which somebody who still misses an answer taps to see it."""
 PARTS = ("gateway", "rasa", "actions")
 
 
@@ -103,37 +106,48 @@ class Person:
         await self.phone.say(words)
 
     async def _all_there(self) -> bool:
-        until, tapped = time.monotonic() + PATIENCE, 0
+        until, tapped, taps, moved, seen = time.monotonic() + PATIENCE, 0, 0, time.monotonic(), 0
         while time.monotonic() < until:
             screens = await self.phone.screens()
+            if len(screens) != seen:
+                moved, seen = time.monotonic(), len(screens)
             shown = [code for screen in screens for code in CODE.findall(screen.text)]
+            found = verdict(self.asked, shown, taps, None)
+            if found == "order":
+                found = verdict(self.asked, shown, taps, await self.phone.taken())
+            if found in ("right", "overtaken"):
+                self.overtaken += found == "overtaken"
+                self.asked = shown
+                return True
+            if found != "waiting":
+                self.faults.append(f"{found}: asked {self.asked[-4:]}, shown {shown[-5:]}, taps {taps}")
+                return False
             notes = sum(text("maybe_lost") in screen.text for screen in screens)
-            if len(shown) >= len(self.asked):
-                return self._compare(shown, await self.phone.taken() if shown != self.asked else None)
-            if notes > tapped and screens[-1].labels == [text("button_again")]:
-                tapped = notes
+            if notes > tapped and time.monotonic() - moved > QUIET and screens[-1].labels == [text("button_again")]:
+                tapped, taps = notes, taps + 1
                 self.again += 1
                 await self.phone.tap(text("button_again"))
             await asyncio.sleep(0.25)
-        self.faults.append(f"lost: {len(self.asked) - len(shown)} of {len(self.asked)}")
+        self.faults.append(f"lost: asked {self.asked[-4:]}, shown {shown[-5:]}")
         return False
 
-    def _compare(self, shown: list[str], taken: list[float] | None) -> bool:
-        """``taken``: when each message was accepted from the channel, if that can be told."""
-        if shown == self.asked:
-            return True
-        if taken and sorted(shown) == sorted(self.asked) and _as_taken(self.asked, shown, taken):
-            self.overtaken += 1
-            self.asked = shown
-            return True
-        if len(shown) > len(self.asked):
-            self.faults.append(f"twice: asked {self.asked[-4:]}, shown {shown[-5:]}")
-        elif sorted(shown) == sorted(self.asked) and self.again:
-            self.asked = shown  # seen again by a tap, after what had been asked meanwhile
-            return True
-        else:
-            self.faults.append(f"order: asked {self.asked[-4:]}, shown {shown[-4:]}")
-        return False
+
+def verdict(asked: list[str], shown: list[str], taps: int, taken: list[float] | None) -> str:
+    """What a screen tells: ``right``, ``waiting`` for more, ``overtaken`` (by the channel), ``twice``, ``order``.
+
+    ``taps``: how often the person asked to see an answer again, which may then stand there twice, or late.
+    ``taken``: when each message was accepted from the channel, if that can be told.
+    """
+    if Counter(asked) - Counter(shown):
+        return "waiting"
+    if sum((Counter(shown) - Counter(asked)).values()) > taps:
+        return "twice"
+    at = 0
+    for code in shown:
+        at += at < len(asked) and code == asked[at]
+    if at == len(asked) or taps:
+        return "right"
+    return "overtaken" if taken and _as_taken(asked, shown, taken) else "order"
 
 
 def _as_taken(asked: list[str], shown: list[str], taken: list[float]) -> bool:
