@@ -16,8 +16,13 @@ chat: setup  ## talk with the assistant in the terminal
 run: setup  ## serve on Telegram and Zalo, by what tokens .env holds
 	@$(BIN)/tthc serve
 
-test: setup  ## all tests
+test: setup  ## all tests: those without processes side by side, then the others (with ARGS: what they name)
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not e2e and not rasa"
+	@$(BIN)/python -m pytest -m "e2e or rasa"
+endif
 
 unit: setup  ## the tests that start no process (within a minute)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not e2e and not rasa" $(ARGS)
