@@ -223,6 +223,8 @@ class TelegramChannel:
         if user is None or user.is_bot or filters.StatusUpdate.ALL.check_update(Update(number, message=message)):
             return None
         _check(user.id, message.chat.id, message.message_id)
+        if not isinstance(message.text, str | None):
+            raise TypeError("a text that is none")
         said = self._addressed(message)
         if said is None or (edited and not self._corrected(message)):
             return None
