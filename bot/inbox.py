@@ -34,7 +34,6 @@ class Kept:
     state: str
     received: float
     attempts: int
-    outcome: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Row:
     state: str
 
 
-_COLUMNS = "delivery, user, chat, channel, kind, text, button, grouped, place, state, received, attempts, outcome"
+_COLUMNS = "delivery, user, chat, channel, kind, text, button, grouped, place, state, received, attempts"
 
 
 class Inbox:
@@ -123,7 +122,7 @@ class Inbox:
             for n, part in enumerate(parts):
                 self._insert(delivery, n, part)
             self._service.run(
-                "update inbox set state = ?, answered = ?, text = '', outcome = null, forget = ? where delivery = ?",
+                "update inbox set state = ?, answered = ?, text = '', forget = ? where delivery = ?",
                 ("answered", time.time(), forget, delivery),
             )
 
@@ -206,9 +205,7 @@ class Inbox:
 
 
 def _kept(row: tuple[Any, ...]) -> Kept:
-    *head, outcome = row
-    delivery, user, chat, channel, kind, text, button, grouped, place, state, received, attempts = head
+    delivery, user, chat, channel, kind, text, button, grouped, place, state, received, attempts = row
     return Kept(
-        delivery, user, chat, channel, kind, text, button, bool(grouped), place, state, received, attempts,
-        json.loads(outcome) if outcome else None,
+        delivery, user, chat, channel, kind, text, button, bool(grouped), place, state, received, attempts
     )  # fmt: skip

@@ -516,6 +516,17 @@ async def test_a_number_takes_a_choice_where_there_are_no_buttons(house: House) 
     assert house.phone.said()[-1] == "đã chọn /vb"
 
 
+async def test_a_rasa_that_answers_too_late_takes_no_second_turn(house: House) -> None:
+    """What the index answered while Rasa was slow stays the turn's outcome after it was sent."""
+    async with house():
+        await house.phone.accept(came("a", delivery="d"))
+        service, delivery = house.gateway.service, house.gateway.delivery_id(came("a", delivery="d"))
+        service.keep_outcome(delivery, {"reply": Reply("x").to_json(), "slots": {}})
+        await house.done()
+        assert house.phone.said() == ["nghe: a"]
+        assert service.outcome_of(delivery) is not None
+
+
 async def test_a_list_with_numbers_of_its_own_keeps_them(house: House) -> None:
     """The papers of a checklist have numbers; those still to be ticked and the other choices go by them."""
 
