@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from starlette.responses import PlainTextResponse, Response
 
 from bot.channels.zalo_tokens import Tokens
-from bot.message import GoneError, LaterError, UnsureError, WrongError
+from bot.message import Accept, BusyError, GoneError, Incoming, LaterError, UnsureError, WrongError
 
 log = logging.getLogger(__name__)
 
@@ -138,3 +139,19 @@ def seconds(value: str) -> float | None:
     with suppress(ValueError):
         return max(0.0, min(float(value), 3600.0))
     return None
+
+
+async def acknowledged(accept: Accept | None, incoming: Incoming | None) -> Response:
+    """Hand a delivery of a webhook over and say what became of it: 200 only when it is kept or not for us."""
+    if incoming is None:
+        return PlainTextResponse("not for us")
+    if accept is None:
+        return PlainTextResponse("not open", 503)
+    try:
+        await accept(incoming)
+    except BusyError:
+        return PlainTextResponse("busy", 429)
+    except Exception as error:  # its message may hold what a user wrote
+        log.error("a delivery from Zalo could not be kept (%s)", type(error).__name__)
+        return PlainTextResponse("not kept", 503)
+    return PlainTextResponse("kept")

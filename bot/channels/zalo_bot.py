@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.channels.zalo_api import LIMITS, TIMEOUT, hush
+from bot.channels.zalo_api import LIMITS, TIMEOUT, acknowledged, hush
 from bot.channels.zalo_bot_api import CONFLICT, IDLE, OFTEN, TOKEN, RefusalError, ZaloBotApi
 from bot.message import Accept, BusyError, Incoming, Kind, LaterError, Place, SendError
 from bot.render import ZALO_BOT
@@ -207,18 +207,7 @@ class ZaloBot:
         except (ValueError, RecursionError):
             log.warning("a delivery of Zalo's has the wrong shape and is refused")
             return PlainTextResponse("no update", 400)
-        if incoming is None:
-            return PlainTextResponse("not for us")
-        if self._accept is None:
-            return PlainTextResponse("not open", 503)
-        try:
-            await self._accept(incoming)
-        except BusyError:
-            return PlainTextResponse("busy", 429)
-        except Exception as error:  # its message may hold what a user wrote
-            log.error("a delivery from Zalo could not be kept (%s)", type(error).__name__)
-            return PlainTextResponse("not kept", 503)
-        return PlainTextResponse("kept")
+        return await acknowledged(self._accept, incoming)
 
     def _read(self, update: Any) -> Incoming | None:
         """The update, flat or wrapped in ``result``; None when it does not concern us. Raises ValueError."""

@@ -21,9 +21,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from bot.channels.zalo_api import LIMITS, TIMEOUT, Quota, ZaloApi, hush
+from bot.channels.zalo_api import LIMITS, TIMEOUT, Quota, ZaloApi, acknowledged, hush
 from bot.channels.zalo_tokens import FILE, Tokens
-from bot.message import Accept, BusyError, Incoming, Kind, LaterError, Place
+from bot.message import Accept, Incoming, Kind, LaterError, Place
 from bot.render import ZALO
 from bot.reply import Part
 from bot.settings import Settings
@@ -134,18 +134,7 @@ class ZaloOA:
         except _Refusal as refusal:
             log.warning("a delivery to Zalo's webhook was refused: %s", refusal)
             return PlainTextResponse(str(refusal), refusal.status)
-        if incoming is None:
-            return PlainTextResponse("not for us")
-        if self._accept is None:
-            return PlainTextResponse("not open", 503)
-        try:
-            await self._accept(incoming)
-        except BusyError:
-            return PlainTextResponse("busy", 429)
-        except Exception as error:  # its message may hold what a user wrote
-            log.error("a delivery from Zalo could not be kept (%s)", type(error).__name__)
-            return PlainTextResponse("not kept", 503)
-        return PlainTextResponse("kept")
+        return await acknowledged(self._accept, incoming)
 
     def _read(self, body: bytes, mac: str) -> Incoming | None:
         """The delivery, None when it does not concern us. Raises _Refusal."""
